@@ -1,0 +1,1 @@
+"""The disk: what lies where, what changed, and which bytes it holds."""

@@ -1,0 +1,1 @@
+"""The server: the only place that speaks HTTP to Immich."""
