@@ -1,0 +1,58 @@
+"""A folder, an account and the limits as the program knows them: every field filled.
+
+Its own module because `config` makes these once, at start, and nothing after it knows that
+defaults, profiles or environment variables exist.
+"""
+
+from dataclasses import dataclass, field
+from datetime import time
+
+from immich_sync.core.media import IgnorePatterns, compile_ignore
+from immich_sync.core.types import AlbumId, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One user on one server."""
+
+    name: str
+    url: str  # with scheme and host, without a trailing slash and without /api
+    api_key: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What to watch and what is wanted of it; times in seconds."""
+
+    name: str
+    root: bytes  # absolute
+    account: str  # an Account's name
+    album: str | None = None  # a template, see `core.naming`
+    album_id: AlbumId | None = None  # wins over `album`
+    ignore: IgnorePatterns = field(default_factory=lambda: compile_ignore(()))
+    include_hidden: bool = False
+    settle: float = 10.0
+    poll_interval: float = 60.0
+    scan_at: time = time(3, 30)  # local time of the daily full scan
+    scan_every: float | None = None  # instead of `scan_at`
+    watch: str = "auto"  # auto | inotify | poll
+
+    @property
+    def wants_album(self) -> bool:
+        """Whether its photos belong into an album."""
+        return self.album is not None or self.album_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once and how long between tries; times in seconds."""
+
+    in_flight: int = 64  # jobs being worked on
+    uploads: int = 5  # at once, per account
+    hash_threads: int | None = None  # per disk; None: one for a spinning disk, else the cores
+    probe_every: float = 30.0  # between two questions to a server that is down
+    retry_first: float = 30.0  # before a failed file's second attempt
+    retry_longest: float = 6 * 3600.0
+    connect_timeout: float = 10.0
+    stall_timeout: float = 60.0  # an upload that moves no byte for so long is broken
+    answer_timeout: float = 300.0  # between the last byte sent and the server's answer

@@ -1,0 +1,137 @@
+"""The few openings through which the program meets clock, threads, disk and change events.
+
+Its own module because simulation replaces exactly these (and httpx's transport): the code above
+them runs unchanged on a virtual clock, an in-memory disk and no threads.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ParamSpec, Protocol, TypeVar
+
+from immich_sync.core.types import Evidence, Stamp
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Clock(Protocol):
+    """Wall-clock time and chance; waiting and monotonic time are anyio's."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def jitter(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Blocking calls of one kind: at most `width` of them run at once."""
+
+    name: str
+    width: int
+
+
+class Blocking(Protocol):
+    """Runs functions that block; production in threads, simulation inline."""
+
+    async def __call__(
+        self, lane: Lane, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `function` returns or raises; waits for a place on the lane first."""
+        ...
+
+
+class Source(Protocol):
+    """A regular file, open for reading."""
+
+    def stamp(self) -> Stamp:
+        """The open file's stamp now. Raises FileUnreadable."""
+        ...
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset`; fewer only at the end. Raises FileUnreadable."""
+        ...
+
+    def close(self) -> None:
+        """Give the descriptor back; a second call does nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name of a directory listing; `stamp` is None for a directory."""
+
+    name: bytes
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class RootIdentity:
+    """What tells one mounted file system from another, steady across boots (so no st_dev)."""
+
+    filesystem: str  # f_fsid, in hexadecimal; "" where the system has none
+    source: str  # the mount's source and type
+    inode: int  # of the root directory
+
+    def __str__(self) -> str:
+        return f"{self.filesystem}|{self.source}|{self.inode}"
+
+
+class Disk(Protocol):
+    """Where photos lie. Paths are absolute bytes."""
+
+    def list(self, path: bytes) -> list[Entry]:
+        """Regular files and directories in `path`, in the order of their names.
+
+        Symbolic links and special files are left out. Raises OSError.
+        """
+        ...
+
+    def stat(self, path: bytes) -> Stamp | None:
+        """The stamp of a regular file; None if nothing, or something else, lies there."""
+        ...
+
+    def open(self, path: bytes) -> Source:
+        """The regular file at `path`, never following a link, never blocking on a FIFO.
+
+        Raises FileVanished or FileUnreadable.
+        """
+        ...
+
+    def identify(self, root: bytes) -> RootIdentity | None:
+        """Which file system lies at `root`; None if it is missing or no directory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a change source noticed since it was last asked. Hints, never the truth."""
+
+    directories: Mapping[bytes, Mapping[bytes, Evidence]]
+    """Dirty directories (below the root) with the names that came along, and what was seen."""
+    scan: str = ""
+    """Why only a full scan can tell what happened (an overflow, a new watcher), if so."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchHealth:
+    """How well a folder is being watched."""
+
+    mode: str  # inotify | poll | both | degraded
+    watches: int = 0  # directories being watched
+    trouble: str = ""  # for people: what is wrong and what to do
+
+
+class ChangeSource(Protocol):
+    """Says which directories of one root may differ from what is known."""
+
+    async def changes(self) -> Changes:
+        """Wait until there is something to say; everything since the last call, coalesced."""
+        ...
+
+    def health(self) -> WatchHealth:
+        """How well it watches just now."""
+        ...
