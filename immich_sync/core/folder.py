@@ -56,3 +56,13 @@ class Limits:
     connect_timeout: float = 10.0
     stall_timeout: float = 60.0  # an upload that moves no byte for so long is broken
     answer_timeout: float = 300.0  # between the last byte sent and the server's answer
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that was configured, resolved: what the daemon is started with."""
+
+    accounts: tuple[Account, ...]
+    folders: tuple[Folder, ...]
+    limits: Limits
+    state: str  # the folder that holds the state, absolute

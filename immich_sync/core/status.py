@@ -1,0 +1,81 @@
+"""What `status` says, as values: the same for the screen, `--json` and the control socket.
+
+Its own module because the running daemon and a reader of the state file both fill it in. The
+field names are the JSON schema that people script against: they do not change.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """The process. Times are wall-clock seconds."""
+
+    pid: int
+    version: str
+    since: float
+    state: str  # starting | syncing | idle | waiting | stopping
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """An account's server; `reachable` is None when nobody has asked."""
+
+    url: str
+    version: str | None
+    reachable: bool | None
+    error: str | None
+    account: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class JobsStatus:
+    """Jobs: due now, waiting for a time or a server, being worked on, given up."""
+
+    pending: int
+    waiting: int
+    running: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """One folder. `bytes` are of its files; times are wall-clock seconds."""
+
+    name: str
+    path: str
+    account: str
+    state: str  # starting | scanning | watching | offline | unapproved | paused
+    watch: str  # inotify | poll | both | degraded
+    files: int
+    verified: int
+    pending: int
+    trashed: int
+    failed: int
+    ignored: int
+    bytes: int
+    last_new: float | None
+    last_scan: float | None
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that waits for a person or for time, and what can be done about it."""
+
+    what: str
+    path: str
+    since: float | None
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything on one screen. `server` is the default account's; `servers` are all."""
+
+    daemon: DaemonStatus | None
+    server: ServerStatus
+    servers: tuple[ServerStatus, ...]
+    jobs: JobsStatus
+    folders: tuple[FolderStatus, ...]
+    problems: tuple[Problem, ...]
