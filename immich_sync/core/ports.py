@@ -6,7 +6,7 @@ them runs unchanged on a virtual clock, an in-memory disk and no threads.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from immich_sync.core.types import Evidence, Stamp
 
@@ -60,9 +60,11 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name of a directory listing; `stamp` is None for a directory."""
+class Entry(NamedTuple):
+    """One name of a directory listing; `stamp` is None for a directory.
+
+    A NamedTuple rather than a frozen dataclass: a scan makes hundreds of thousands of them.
+    """
 
     name: bytes
     stamp: Stamp | None
@@ -81,21 +83,28 @@ class RootIdentity:
 
 
 class Disk(Protocol):
-    """Where photos lie. Paths are absolute bytes."""
+    """Where photos lie. A root is an absolute path, all else is relative to it (b"" is the root).
 
-    def list(self, path: bytes) -> list[Entry]:
-        """Regular files and directories in `path`, in the order of their names.
+    No component below the root may be a symbolic link, or the call fails: a tree that others
+    write to must not lead out of itself.
+    """
+
+    def list(self, root: bytes, directory: bytes) -> list[Entry]:
+        """Regular files and directories in `directory`, in the order of their names.
 
         Symbolic links and special files are left out. Raises OSError.
         """
         ...
 
-    def stat(self, path: bytes) -> Stamp | None:
-        """The stamp of a regular file; None if nothing, or something else, lies there."""
+    def stat(self, root: bytes, relative: bytes) -> Stamp | None:
+        """The stamp of a regular file; None if nothing, or something else, lies there.
+
+        Raises FileUnreadable where that cannot be told (permission, I/O error).
+        """
         ...
 
-    def open(self, path: bytes) -> Source:
-        """The regular file at `path`, never following a link, never blocking on a FIFO.
+    def open(self, root: bytes, relative: bytes) -> Source:
+        """The regular file at `relative`, never following a link, never blocking on a FIFO.
 
         Raises FileVanished or FileUnreadable.
         """
