@@ -5,7 +5,7 @@ Its own module because every other one speaks in these words and none of them ow
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NewType
+from typing import NamedTuple, NewType
 
 AccountId = NewType("AccountId", int)
 """Row of an account in the state: one user on one server."""
@@ -47,11 +47,11 @@ class Place:
         return self.directory + b"/" + self.name if self.directory else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What the disk says of a file without reading it; sizes in bytes, times in nanoseconds.
 
-    `inode` is 0 where the file system does not keep it stable.
+    `inode` is 0 where the file system does not keep it stable. A NamedTuple rather than a frozen
+    dataclass: a restart makes and compares two for every file there is.
     """
 
     size: int
@@ -61,7 +61,7 @@ class Stamp:
 
     def same_bytes(self, other: "Stamp") -> bool:
         """Whether the bytes are taken to be the same; a moved `ctime_ns` alone asks for a look."""
-        return (self.size, self.mtime_ns, self.inode) == (other.size, other.mtime_ns, other.inode)
+        return self[:3] == other[:3]
 
 
 class Completeness(Enum):

@@ -1,0 +1,102 @@
+"""From trouble to a verdict: whether, and when, a file is tried again.
+
+Its own module because this is the only place that decides it. The formulas, for people
+(`docs/operations.md` repeats them; n counts this file's failures, r is a number in [0, 1)):
+
+    unreadable      first · 2^(n-1)              at most `longest`     (30 s … 6 h)
+    suspected       first · 1/6 · 120^(n-1)      at most 4 · `longest` (5 s, 10 min, 20 h, 24 h)
+    each of them    · (0.75 + r / 2)
+
+    server trouble  counts against no file and pauses the account: `probe_every` (30 s) between
+                    questions, or what the server asked for, at most an hour
+"""
+
+from dataclasses import dataclass
+
+from immich_sync.core.errors import (
+    FileChanged,
+    FileTrouble,
+    FileVanished,
+    Overloaded,
+    Rejected,
+    ServerTrouble,
+    StateTrouble,
+    Suspected,
+    SyncTrouble,
+    TooLarge,
+)
+from immich_sync.core.folder import Limits
+from immich_sync.core.types import Hold
+
+LONGEST_WISH = 3600.0
+"""Seconds: a server that asks for more patience than this is asked again after an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resettle:
+    """The file moved: intake watches it until it holds still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """There is no file any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again at `due_at` (wall-clock seconds), having used up `attempts`."""
+
+    due_at: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Hold the file until it changes or a person asks."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAccount:
+    """Not this file's fault: the account waits, at least for `seconds`; no attempt is used up."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAll:
+    """Our own disk fails: everything waits."""
+
+
+Verdict = Resettle | Forget | RetryAt | GiveUp | PauseAccount | PauseAll
+
+
+def decide(
+    error: SyncTrouble, attempts: int, *, now: float, jitter: float, limits: Limits
+) -> Verdict:
+    """The verdict on `error`, after `attempts` earlier failures of this file."""
+    spread = 0.75 + jitter / 2
+    match error:
+        case FileChanged():
+            return Resettle()
+        case FileVanished():
+            return Forget()
+        case Rejected():
+            return GiveUp(Hold.REJECTED)
+        case TooLarge():
+            return GiveUp(Hold.TOO_LARGE)
+        case Suspected():
+            wait = min(4 * limits.retry_longest, limits.retry_first / 6 * 120.0 ** min(attempts, 8))
+            return RetryAt(now + wait * spread, attempts + 1)
+        case FileTrouble():
+            wait = min(limits.retry_longest, limits.retry_first * 2.0 ** min(attempts, 30))
+            return RetryAt(now + wait * spread, attempts + 1)
+        case Overloaded(retry_after=wish) if wish is not None:
+            return PauseAccount(min(max(wish, limits.probe_every), LONGEST_WISH))
+        case ServerTrouble():
+            return PauseAccount(limits.probe_every)
+        case StateTrouble():
+            return PauseAll()
+        case _:
+            raise AssertionError(f"{type(error).__name__} has no verdict") from error
