@@ -3,6 +3,7 @@
     SyncTrouble
      ├─ FileTrouble      about one file; counted against its job
      │   ├─ FileChanged · FileVanished · FileUnreadable · Rejected · TooLarge · Suspected
+     ├─ OutcomeUnknown   an upload broke; settled by asking for the checksum
      ├─ ServerTrouble    about the world; counted against no file, pauses the account
      │   ├─ Unreachable · Overloaded · Maintenance · NotImmich · Untrusted · Refused · Full
      └─ StateTrouble     our own disk; pauses everything
@@ -43,6 +44,13 @@ class TooLarge(FileTrouble):
 
 class Suspected(FileTrouble):
     """Its upload breaks while small calls work, or only it gets a 500: long waits, visible."""
+
+
+class OutcomeUnknown(SyncTrouble):
+    """An upload broke or got no clear answer: only asking for the checksum tells what came of it.
+
+    It never reaches the worker's verdict: the pipeline asks, and goes on with what it learns.
+    """
 
 
 class ServerTrouble(SyncTrouble):
