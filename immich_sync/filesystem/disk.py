@@ -1,0 +1,166 @@
+"""The real file system behind `core.ports.Disk`.
+
+Its own module because simulation replaces it whole; everything that reads photos goes through it.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from immich_sync.core.errors import FileTrouble, FileUnreadable, FileVanished
+from immich_sync.core.naming import shown
+from immich_sync.core.ports import Entry, RootIdentity
+from immich_sync.core.types import Stamp
+from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, open_beneath
+from immich_sync.filesystem.mounts import device_keeps_inodes, identify
+
+_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR})
+_A_LINK_ON_THE_WAY = frozenset({errno.ELOOP, errno.EXDEV})
+
+
+class LocalDisk:
+    """Disks that this machine has mounted. Safe to use from several threads at once."""
+
+    def __init__(self) -> None:
+        self._keeps_inodes: dict[int, bool] = {}  # by st_dev; asking the mount table takes 0.1 ms
+
+    def list(self, root: bytes, directory: bytes) -> list[Entry]:
+        """Regular files and directories in `directory`, in the order of their names.
+
+        Raises OSError. A name that vanishes meanwhile is left out.
+        """
+        descriptor = open_beneath(root, directory, DIRECTORY)
+        encode = os.fsencode  # scandir on a descriptor tells names as text
+        entries: list[Entry] = []
+        try:
+            keeps = self._keeps(os.fstat(descriptor).st_dev)
+            with os.scandir(descriptor) as found:
+                for each in found:
+                    if each.is_dir(follow_symlinks=False):
+                        entries.append(Entry(encode(each.name), None))
+                    elif each.is_file(follow_symlinks=False):
+                        with suppress(FileNotFoundError):
+                            entries.append(
+                                Entry(
+                                    encode(each.name),
+                                    _stamp(each.stat(follow_symlinks=False), keeps=keeps),
+                                )
+                            )
+        finally:
+            os.close(descriptor)
+        entries.sort()
+        return entries
+
+    def stat(self, root: bytes, relative: bytes) -> Stamp | None:
+        """The stamp of a regular file; None if nothing, a link or something else lies there.
+
+        Raises FileUnreadable.
+        """
+        try:
+            descriptor = open_beneath(root, relative, LOOK)
+            try:
+                found = os.fstat(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno in _NOTHING_THERE | _A_LINK_ON_THE_WAY:
+                return None
+            raise _trouble(root, relative, error) from error
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return _stamp(found, keeps=self._keeps(found.st_dev))
+
+    def open(self, root: bytes, relative: bytes) -> "OpenFile":
+        """The regular file at `relative`. Raises FileVanished or FileUnreadable."""
+        try:
+            descriptor = open_beneath(root, relative, FILE)
+        except OSError as error:
+            raise _trouble(root, relative, error) from error
+        opened = OpenFile(descriptor, relative)
+        try:
+            found = opened.status()
+            if stat.S_ISREG(found.st_mode):
+                opened.keeps_inodes = self._keeps(found.st_dev)
+                return opened
+        except BaseException:
+            opened.close()
+            raise
+        opened.close()
+        raise FileUnreadable(f"{shown(relative)} is not a regular file: it is left alone.")
+
+    def identify(self, root: bytes) -> RootIdentity | None:
+        """Which file system lies at `root`; None if it is missing or no directory."""
+        return identify(root)
+
+    def _keeps(self, device: int) -> bool:
+        known = self._keeps_inodes.get(device)
+        if known is None:
+            known = self._keeps_inodes[device] = device_keeps_inodes(device)
+        return known
+
+
+class OpenFile:
+    """An open regular file; implements `core.ports.Source`. One owner at a time."""
+
+    def __init__(self, descriptor: int, relative: bytes) -> None:
+        self.keeps_inodes = True
+        self._descriptor = descriptor
+        self._relative = relative
+
+    def stamp(self) -> Stamp:
+        """The open file's stamp now. Raises FileUnreadable."""
+        return _stamp(self.status(), keeps=self.keeps_inodes)
+
+    def status(self) -> os.stat_result:
+        """All that the disk says of the open file. Raises FileUnreadable."""
+        try:
+            return os.fstat(self._descriptor)
+        except OSError as error:
+            raise _unreadable(self._relative, error) from error
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """At most `length` bytes from `offset`; fewer only at the end. Raises FileUnreadable."""
+        try:
+            block = os.pread(self._descriptor, length, offset)
+            if len(block) in (0, length):
+                return block
+            pieces = [block]  # a signal or a network file system may cut a read short
+            offset, length = offset + len(block), length - len(block)
+            while length and (block := os.pread(self._descriptor, length, offset)):
+                pieces.append(block)
+                offset, length = offset + len(block), length - len(block)
+            return b"".join(pieces)
+        except OSError as error:
+            raise _unreadable(self._relative, error) from error
+
+    def close(self) -> None:
+        """Give the descriptor back; a second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _stamp(found: os.stat_result, *, keeps: bool) -> Stamp:
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino if keeps else 0, found.st_ctime_ns)
+
+
+def _trouble(root: bytes, relative: bytes, error: OSError) -> FileTrouble:
+    if error.errno in _NOTHING_THERE:
+        return FileVanished(f"{shown(relative)} is no longer there.")
+    if error.errno in _A_LINK_ON_THE_WAY:
+        return FileUnreadable(
+            f"{shown(relative)} leads through a symbolic link: links are not followed. "
+            f"Give the folder it points to a place of its own beside {shown(root)}."
+        )
+    return _unreadable(relative, error)
+
+
+def _unreadable(relative: bytes, error: OSError) -> FileUnreadable:
+    reason = error.strerror or "unknown error"
+    advice = (
+        "Give the user that runs immich-sync the right to read it."
+        if error.errno in (errno.EACCES, errno.EPERM)
+        else "It is tried again later."
+    )
+    return FileUnreadable(f"{shown(relative)} cannot be read: {reason}. {advice}")

@@ -1,0 +1,199 @@
+"""What the mount table tells of a folder: its identity, how to watch it, how many may read it.
+
+Its own module because only here are file systems known by name.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from immich_sync.core.ports import Lane, RootIdentity
+
+_MOUNTINFO = Path("/proc/self/mountinfo")
+_BLOCK = Path("/sys/dev/block")
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+
+_REMOTE = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "coda", "glusterfs", "lustre"}
+    | {"gfs2", "ocfs2", "beegfs", "davfs", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs"}
+    | {"fuse.davfs", "fuse.s3fs", "fuse.gvfsd-fuse"}
+)
+_LAYERED = frozenset({"overlay", "aufs", "virtiofs", "vboxsf", "prl_fs", "fakeowner", "grpcfuse"})
+_MAKES_UP_INODES = frozenset({"vfat", "msdos", "exfat", "virtiofs", "9p", "vboxsf", "prl_fs"})
+
+_MOST_THREADS = 4  # SHA-1 runs at 2 GB/s a core: more threads than this wait for the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of /proc/self/mountinfo, see proc(5)."""
+
+    number: int
+    device: str  # major:minor
+    point: bytes
+    filesystem: str  # its type, such as "ext4" or "fuse.sshfs"
+    source: str
+    options: frozenset[str]  # of the file system, not of the mount
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """What files are read from; `rotational` is None where the system does not say."""
+
+    key: str
+    rotational: bool | None
+
+
+def parse_mountinfo(table: bytes) -> tuple[Mount, ...]:
+    """The mounts in the order they were made; lines of an unknown shape are left out."""
+    mounts = []
+    for line in table.splitlines():
+        left, dash, right = line.partition(b" - ")
+        first, last = left.split(b" "), right.split(b" ")
+        if not dash or len(first) < 6 or len(last) < 2:  # noqa: PLR2004 -- fields of proc(5)
+            continue
+        options = last[2] if len(last) > 2 else b""  # noqa: PLR2004 -- fields of proc(5)
+        mounts.append(
+            Mount(
+                number=int(first[0]),
+                device=os.fsdecode(first[2]),
+                point=_unescaped(first[4]),
+                filesystem=os.fsdecode(last[0]),
+                source=os.fsdecode(_unescaped(last[1])),
+                options=frozenset(os.fsdecode(options).split(",")),
+            )
+        )
+    return tuple(mounts)
+
+
+def read_mounts() -> tuple[Mount, ...]:
+    """The mounts this process sees; none where the system keeps no such table."""
+    try:
+        return parse_mountinfo(_MOUNTINFO.read_bytes())
+    except OSError:
+        return ()
+
+
+def mount_at(path: bytes, mounts: Iterable[Mount]) -> Mount | None:
+    """The mount that an absolute path without links lies on: the deepest, of equals the latest."""
+    best: Mount | None = None
+    for mount in mounts:
+        covers = path == mount.point or path.startswith(mount.point.rstrip(b"/") + b"/")
+        if covers and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    return best
+
+
+def mount_of(root: bytes) -> Mount | None:
+    """The mount a directory lies on; None if it is missing or the system keeps no table."""
+    try:
+        return mount_at(os.path.realpath(root, strict=True), read_mounts())
+    except OSError:
+        return None
+
+
+def mounts_below(root: bytes) -> frozenset[tuple[int, bytes]]:
+    """The mounts inside a root by number and place: a change of them comes without any event."""
+    inside = os.path.realpath(root).rstrip(b"/") + b"/"
+    return frozenset((m.number, m.point) for m in read_mounts() if m.point.startswith(inside))
+
+
+def identify(root: bytes) -> RootIdentity | None:
+    """Which file system lies at `root`; None if it is missing or no directory."""
+    try:
+        found = os.stat(os.path.join(root, b"."))  # noqa: PTH116,PTH118 -- paths are bytes
+        filesystem = os.statvfs(root).f_fsid
+    except OSError:
+        return None
+    mount = mount_of(root)
+    return RootIdentity(
+        filesystem=f"{filesystem:x}" if filesystem else "",
+        source=f"{mount.source} {mount.filesystem}" if mount else "",
+        inode=found.st_ino,
+    )
+
+
+def watch_mode(filesystem: str) -> str:
+    """How to notice changes on a file system of this type: inotify, poll or both.
+
+    A remote file system sends no events for what others change; FUSE, overlays and the shares of
+    virtual machines send some.
+    """
+    if filesystem in _REMOTE:
+        return "poll"
+    if filesystem in _LAYERED or filesystem.startswith("fuse"):
+        return "both"
+    return "inotify"
+
+
+def mode_for(root: bytes) -> str:
+    """How to notice changes below `root`: inotify, poll or both."""
+    mount = mount_of(root)
+    return watch_mode(mount.filesystem) if mount else "inotify"
+
+
+def keeps_inodes(mount: Mount) -> bool:
+    """Whether a file keeps its inode number as long as it lives."""
+    if mount.filesystem in ("cifs", "smb3"):
+        return "serverino" in mount.options
+    return mount.filesystem not in _MAKES_UP_INODES and not mount.filesystem.startswith("fuse")
+
+
+def stable_inodes(root: bytes) -> bool:
+    """Whether files below `root` keep their inode numbers; true where nothing is known."""
+    mount = mount_of(root)
+    return mount is None or keeps_inodes(mount)
+
+
+def device_keeps_inodes(device: int) -> bool:
+    """The same for files of this `st_dev`; btrfs shows others than the table, and keeps them."""
+    name = f"{os.major(device)}:{os.minor(device)}"
+    return all(keeps_inodes(mount) for mount in read_mounts() if mount.device == name)
+
+
+def disk_of(root: bytes) -> BlockDevice:
+    """The whole disk (not the partition) that files below `root` are read from."""
+    mount = mount_of(root)
+    if mount is None:
+        return BlockDevice("unknown", None)
+    for number in (mount.device, _device_number(mount.source)):
+        try:
+            place = (_BLOCK / number).resolve(strict=True) if number else None
+        except OSError:
+            place = None
+        if place is not None:
+            whole = place.parent if (place / "partition").exists() else place
+            return BlockDevice(whole.name, _rotational(whole))
+    return BlockDevice(f"{mount.filesystem} {mount.source}", None)
+
+
+def hash_lane(root: bytes, threads: int | None = None) -> Lane:
+    """The lane for reading files below `root`: folders on one disk share it by its name.
+
+    One thread on a spinning disk, whose head would wander between files; else up to four.
+    """
+    disk = disk_of(root)
+    cores = min(_MOST_THREADS, os.cpu_count() or 1)
+    return Lane(f"hash {disk.key}", threads or (1 if disk.rotational else cores))
+
+
+def _device_number(source: str) -> str:
+    """Major and minor of a device file, for file systems that show a number of their own."""
+    try:
+        number = Path(source).stat().st_rdev if source.startswith("/dev/") else 0
+    except OSError:
+        return ""
+    return f"{os.major(number)}:{os.minor(number)}" if number else ""
+
+
+def _rotational(whole: Path) -> bool | None:
+    try:
+        return (whole / "queue" / "rotational").read_text().strip() == "1"
+    except OSError:
+        return None
+
+
+def _unescaped(field: bytes) -> bytes:
+    return _ESCAPED.sub(lambda match: bytes([int(match[1], 8)]), field)
