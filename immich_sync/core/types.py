@@ -33,6 +33,11 @@ class Secret:
         return "Secret(…)"
 
 
+def below(directory: bytes, name: bytes) -> bytes:
+    """The path of a name in a directory; both below the same root, b"" being the root itself."""
+    return directory + b"/" + name if directory else name
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a file lies: a folder, a directory below its root (b"" is the root) and a name."""
@@ -44,7 +49,7 @@ class Place:
     @property
     def relative(self) -> bytes:
         """The path below the folder's root."""
-        return self.directory + b"/" + self.name if self.directory else self.name
+        return below(self.directory, self.name)
 
 
 class Stamp(NamedTuple):
@@ -204,10 +209,23 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """Nothing lies at this place any more: its ledger row and its job go; its asset stays."""
+class Held:
+    """The file known at this place is not worked on until it changes or a person asks."""
 
     place: Place
+    hold: Hold
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Nothing lies at this place any more: its ledger row and its job go; its asset stays.
+
+    A worker names its job's `round`: a path that became due again meanwhile stays due.
+    """
+
+    place: Place
+    round: int | None = None  # None: intake's own word, newer than any arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,5 +238,7 @@ class Activity:
     detail: str = ""
 
 
-Record = File | Asset | Member | KnownAlbum | SidecarSent | Done | Again | Forgotten | Activity
+Record = (
+    File | Asset | Member | KnownAlbum | SidecarSent | Done | Again | Held | Forgotten | Activity
+)
 """What the ledger can be told. Several records are applied in one transaction, in order."""
