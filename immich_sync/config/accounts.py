@@ -1,0 +1,167 @@
+"""Accounts: addresses made regular, keys found, checked and wrapped.
+
+Its own module because keys are read here and nowhere else: what leaves it is a `Secret`.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from immich_sync.config.load import Key, Written, variable_of
+from immich_sync.config.settings import AccountTable
+from immich_sync.core.errors import Misconfigured
+from immich_sync.core.folder import Account
+from immich_sync.core.types import Secret
+
+DEFAULT = "default"
+"""The account of `[server]`."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_KEY = re.compile(r"[!-~]{8,256}", re.ASCII)
+_KEY_FILE_LONGEST = 4096
+
+
+def resolve_accounts(
+    written: Written, wanted: Iterable[str], secrets: Path = Path("/run/secrets")
+) -> tuple[Account, ...]:
+    """The `wanted` accounts, with the default one first where there is one.
+
+    `secrets` is where Docker puts secrets. Raises Misconfigured.
+    """
+    tables = written.settings.accounts
+    for name in tables:
+        if name == DEFAULT:
+            raise written.wrong(("accounts", name), "the default account is written as [server]")
+        if not _NAME.fullmatch(name):
+            raise written.wrong(
+                ("accounts", name),
+                "an account's name is made of small letters, digits, - and _, for it becomes part "
+                "of variables' and files' names",
+            )
+    names = list(dict.fromkeys(wanted))
+    if DEFAULT in names or (_default_url(written) and not names):
+        names = [DEFAULT, *(name for name in names if name != DEFAULT)]
+    return tuple(_account(written, name, secrets) for name in names)
+
+
+def _account(written: Written, name: str, secrets: Path) -> Account:
+    if name == DEFAULT:
+        found = _default_url(written)
+        if found is None:
+            raise Misconfigured(
+                f"{written.file or 'No configuration file was found, and nothing'} names a server: "
+                "write url under [server], or set IMMICH_INSTANCE_URL."
+            )
+        key = _key(written, ("server",), written.settings.server, "", secrets)
+        if key is None:
+            raise Misconfigured(
+                f"No API key for {name_of(found[1])}: write api_key_file under [server], or set "
+                "IMMICH_API_KEY (the key is made in Immich under Account Settings, API Keys)."
+            )
+        return Account(name, _regular(written, *found), key)
+    table = written.settings.accounts[name]
+    own = _key(written, ("accounts", name), table, f"-{name}", secrets)
+    if own is None and table.url is None:
+        raise written.wrong(
+            ("accounts", name), "it has neither a url nor an api_key_file of its own"
+        )
+    if table.url is not None and own is not None:
+        return Account(name, _regular(written, ("accounts", name, "url"), table.url), own)
+    default = _account(written, DEFAULT, secrets)
+    if table.url is not None:
+        url = _regular(written, ("accounts", name, "url"), table.url)
+        return Account(name, url, default.api_key)
+    return Account(name, default.url, own or default.api_key)
+
+
+def _default_url(written: Written) -> tuple[Key, str] | None:
+    if written.settings.server.url is not None:
+        return ("server", "url"), written.settings.server.url
+    given = os.environ.get("IMMICH_INSTANCE_URL", "").strip()
+    return (("IMMICH_INSTANCE_URL",), given) if given else None
+
+
+def name_of(url: str) -> str:
+    """The server's address without whatever secrets a person put into it."""
+    return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
+
+
+def _regular(written: Written, key: Key, url: str) -> str:
+    """`url` with scheme and host, without a trailing slash and without /api."""
+    example = 'write it as "http://nas:2283"'
+    shown = name_of(url)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host.encode("idna")
+        port = parts.port
+    except ValueError:
+        raise written.wrong(key, f"{shown!r} is not an address; {example}") from None
+    if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
+        raise written.wrong(key, f"{shown!r} is not an http or https address; {example}")
+    if parts.username is not None or parts.password is not None:
+        raise written.wrong(key, f"no user name or password belongs into an address; {example}")
+    if parts.query or parts.fragment:
+        raise written.wrong(key, f"{shown!r} has more than an address in it; {example}")
+    if port == 0:
+        raise written.wrong(key, f"{shown!r} has no port that can be reached; {example}")
+    path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _key(
+    written: Written, key: Key, table: AccountTable, suffix: str, secrets: Path
+) -> Secret | None:
+    """The account's key from the first place that has one."""
+    if table.api_key_file is not None:
+        file = Path(table.api_key_file).expanduser()
+        return _from_file(file, written, (*key, "api_key_file"))
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    places = [Path(credentials) / f"immich-api-key{suffix}"] if credentials else []
+    places.append(secrets / f"immich_api_key{suffix.replace('-', '_', 1)}")
+    for file in places:
+        if os.path.lexists(file):
+            return _from_file(file, written, (*key, "api_key_file"))
+    if table.api_key is not None:
+        _only_ours(written, (*key, "api_key"))
+        return _checked(table.api_key, written, (*key, "api_key"))
+    given = "" if suffix else os.environ.get("IMMICH_API_KEY", "")
+    return _checked(given, written, ("IMMICH_API_KEY",)) if given.strip() else None
+
+
+def _from_file(file: Path, written: Written, key: Key) -> Secret:
+    try:
+        with file.open("rb") as opened:
+            found = opened.read(_KEY_FILE_LONGEST)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a path"
+        raise written.wrong(key, f"the key file {file} cannot be read ({why})") from None
+    try:
+        return _checked(found.decode("ascii"), written, key)
+    except (UnicodeDecodeError, Misconfigured):
+        raise written.wrong(key, f"what {file} holds is not an API key: {_SHAPE}") from None
+
+
+_SHAPE = "one line of 8 to 256 letters, digits and signs is expected"
+
+
+def _checked(text: str, written: Written, key: Key) -> Secret:
+    stripped = text.strip()
+    if not _KEY.fullmatch(stripped):
+        raise written.wrong(key, f"it does not hold an API key: {_SHAPE}")
+    return Secret(stripped)
+
+
+def _only_ours(written: Written, key: Key) -> None:
+    """A key inside a file that others may read is a key given away."""
+    if written.file is not None and variable_of(key) is None:
+        mode = stat.S_IMODE(written.file.stat().st_mode)
+        if mode & 0o077:
+            raise written.wrong(
+                key,
+                f"others may read this file (mode {mode:o}); make it 600, or put the key into a "
+                "file of its own and name that as api_key_file",
+            )
