@@ -1,0 +1,67 @@
+"""Which checksums an account already has.
+
+Its own module because two steps of the pipeline ask this: before an upload, and after it as proof.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from immich_sync.coalesce import Coalescer
+from immich_sync.core.errors import NotImmich
+from immich_sync.core.types import AssetId, Checksum
+from immich_sync.immich import wire
+from immich_sync.immich.client import Call, Immich
+
+MOST = 5_000
+"""Checksums in one call; both official clients keep to it (the server has no chunking)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What the server knows of a checksum: no asset, or this one, perhaps in the trash."""
+
+    asset_id: AssetId | None
+    trashed: bool = False
+
+
+async def bulk_check(immich: Immich, checksums: Sequence[Checksum]) -> list[Presence]:
+    """One presence a checksum, in order. Raises ServerTrouble.
+
+    The server hashed what it stores, so this also proves which bytes it has. It looks among the
+    caller's own assets, the trash included (Immich 3.1: asset-media.service).
+    """
+    found: list[Presence] = []
+    for start in range(0, len(checksums), MOST):
+        found += await _check(immich, checksums[start : start + MOST])
+    return found
+
+
+def checker(immich: Immich, *, linger: float = 0.005) -> Coalescer[Checksum, Presence]:
+    """Checks asked for one by one, sent many at once."""
+
+    async def call(checksums: Sequence[Checksum]) -> Sequence[Presence]:
+        return await bulk_check(immich, checksums)
+
+    return Coalescer(call, most=MOST, linger=linger)
+
+
+async def _check(immich: Immich, checksums: Sequence[Checksum]) -> list[Presence]:
+    what = "asking which files it already has"
+    asked = [{"id": str(n), "checksum": checksum.hex()} for n, checksum in enumerate(checksums)]
+    call = Call("POST", "/assets/bulk-upload-check", what, json={"assets": asked})
+    answer = await immich.ask(call, wire.CHECK_RESULTS)
+    by_id = {result.id: result for result in answer.results}
+    if len(answer.results) != len(asked) or by_id.keys() != {item["id"] for item in asked}:
+        raise NotImmich(
+            f"The server answered for other files than it was asked for while {what}."
+            " Is a cache in between?"
+        )
+    return [_presence(by_id[item["id"]]) for item in asked]
+
+
+def _presence(result: wire.CheckResult) -> Presence:
+    if result.action == "accept":
+        return Presence(None)
+    if result.assetId is None:
+        raise NotImmich("The server said that it has a file without naming its asset.")
+    return Presence(AssetId(result.assetId), result.isTrashed)

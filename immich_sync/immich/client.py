@@ -1,0 +1,225 @@
+"""One account's connection to its Immich: every request goes through here.
+
+Its own module because the limits of an exchange stand here once: the key, the deadline, the size
+of an answer, the gate, the translation of trouble.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from json import dumps
+from typing import TypeVar
+
+import anyio
+import httpx
+from pydantic import TypeAdapter
+
+from immich_sync.core.errors import Misconfigured, NotImmich, Refused, ServerTrouble
+from immich_sync.core.folder import Account, Limits
+from immich_sync.core.ports import Clock
+from immich_sync.immich import wire
+from immich_sync.immich.about import Me, MediaTypes, Version
+from immich_sync.immich.gate import Gate
+from immich_sync.immich.transport import Transport, trust
+from immich_sync.immich.trouble import BREAKS, STALE, Answer, Route, from_break, from_status, read
+
+T = TypeVar("T")
+
+SMALL_CALL = 30.0
+"""Seconds for a whole small call, however slowly its answer drips."""
+ANSWER_CAP = 8 * 1024 * 1024
+"""Bytes of an answer; more than this is not Immich's."""
+_KEY = re.compile(r"[!-~]+")
+_SPARE_CONNECTIONS = 4  # kept beside those of the uploads, for small calls
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A small call; `what` says for people what is being done ("asking for …")."""
+
+    method: str
+    path: str
+    what: str
+    json: object = None
+    params: Mapping[str, str] | None = None
+    idempotent: bool = True  # may be sent again if the connection turns out to be dead
+    cap: int = ANSWER_CAP  # bytes of its answer
+
+
+class Immich:
+    """One account on one server; made by `connect`."""
+
+    def __init__(self, http: httpx.AsyncClient, route: Route, limits: Limits, clock: Clock) -> None:
+        self.gate = Gate(limits.probe_every, clock)
+        self.limits = limits
+        self._http = http
+        self._route = route
+        self._clock = clock
+        self._version: Version | None = None
+        self._me: Me | None = None
+
+    async def ask(self, call: Call, expect: TypeAdapter[T]) -> T:
+        """A small call's parsed answer.
+
+        Raises ServerTrouble (or TooLarge, where a proxy refuses the request's size).
+        """
+        return self.read(await self.send(call), expect, call.what)
+
+    async def send(self, call: Call, *, probing: bool = False) -> Answer:
+        """A small call's answer of any status. Raises ServerTrouble if there is none."""
+        if not probing:
+            self.gate.check()
+        content = None if call.json is None else dumps(call.json).encode()
+        request = self._http.build_request(
+            call.method,
+            self._route.url + "/api" + call.path,
+            content=content,
+            params=call.params,
+            headers={} if content is None else {"content-type": "application/json"},
+        )
+        try:
+            with anyio.fail_after(SMALL_CALL):
+                return await self.exchange(request, again=call.idempotent, cap=call.cap)
+        except BREAKS as error:
+            # No cause is kept: its text may hold what a broken server echoed.
+            raise from_break(error, self._route, call.what) from None
+
+    def read(self, answer: Answer, expect: TypeAdapter[T], what: str) -> T:
+        """The parsed body of a good answer; raises what any other one stands for."""
+        trouble = from_status(answer, self._route, what, self._clock.now())
+        if trouble is not None:
+            raise trouble
+        parsed = read(answer, expect, self._route, what)
+        self.gate.succeeded()
+        return parsed
+
+    def upload_request(
+        self, path: str, headers: Mapping[str, str], body: httpx.AsyncByteStream
+    ) -> httpx.Request:
+        """A POST with a body that streams; its time limits are the caller's to watch."""
+        patient = httpx.Timeout(None, connect=self.limits.connect_timeout)
+        return httpx.Request(
+            "POST",
+            self._route.url + "/api" + path,
+            headers={**self._http.headers, **headers},
+            stream=body,
+            extensions={"timeout": patient.as_dict()},
+        )
+
+    async def exchange(
+        self, request: httpx.Request, *, again: bool = False, cap: int = ANSWER_CAP
+    ) -> Answer:
+        """The whole answer. Raises NotImmich if it is too long, and `BREAKS` as they come."""
+        try:
+            response = await self._http.send(request, stream=True)
+        except STALE:
+            if not again:
+                raise
+            response = await self._http.send(request, stream=True)
+        body = bytearray()
+        try:
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > cap:
+                    raise NotImmich(
+                        f"{self._route.url} sent an answer of more than {cap >> 20} MiB. Is this"
+                        " the address of Immich itself?"
+                    )
+        finally:
+            await response.aclose()
+        return Answer(response.status_code, response.headers, bytes(body))
+
+    def broken(self, error: Exception, what: str) -> ServerTrouble:
+        """The trouble behind one of `BREAKS`, for exchanges that are not small calls."""
+        return from_break(error, self._route, what)
+
+    def quote(self, text: str) -> str:
+        """A foreign text made fit for a sentence."""
+        return self._route.quote(text)
+
+    async def ping(self) -> None:
+        """The server is Immich, is up, and takes the key; asks even while the gate is closed."""
+        self._version = self._me = None  # it may come back as another version
+        ping = Call("GET", "/server/ping", "asking whether it is there")
+        self.read(await self.send(ping, probing=True), wire.PONG, ping.what)
+        await self._api_key()
+
+    async def version(self) -> Version:
+        """The server's version, asked once."""
+        if self._version is None:
+            call = Call("GET", "/server/version", "asking for its version")
+            found = await self.ask(call, wire.SERVER_VERSION)
+            self._version = Version(found.major, found.minor, found.patch)
+        return self._version
+
+    async def whoami(self) -> Me:
+        """Whose key this is and what it may do, asked once. Raises Refused if it is not accepted.
+
+        `GET /api-keys/me` needs no permission (Immich 3.1: api-key.controller).
+        """
+        if self._me is None:
+            key = await self._api_key()
+            try:
+                call = Call("GET", "/users/me", "asking whose key this is")
+                user: str | None = (await self.ask(call, wire.USER)).id
+            except Refused as refusal:
+                if refusal.permission is None:
+                    raise
+                user = None
+            self._me = Me(user, key.id, frozenset(key.permissions))
+        return self._me
+
+    async def missing_permissions(self, needed: Iterable[str]) -> list[str]:
+        """Those of `needed` that the key lacks, in order."""
+        return (await self.whoami()).missing(needed)
+
+    async def media_types(self) -> MediaTypes:
+        """What the server takes, by extension."""
+        call = Call("GET", "/server/media-types", "asking which files it takes")
+        found = await self.ask(call, wire.MEDIA_TYPES)
+        image, video, sidecar = (
+            frozenset(extension.lower() for extension in extensions)
+            for extensions in (found.image, found.video, found.sidecar)
+        )
+        return MediaTypes(image, video, sidecar)
+
+    async def _api_key(self) -> wire.ApiKey:
+        call = Call("GET", "/api-keys/me", "asking whether it accepts the key")
+        return self.read(await self.send(call, probing=True), wire.API_KEY, call.what)
+
+
+@asynccontextmanager
+async def connect(
+    account: Account,
+    limits: Limits,
+    clock: Clock,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[Immich]:
+    """An account's Immich, for as long as the block lasts; nothing is asked yet.
+
+    No redirects, no proxies or keys from the environment, no compression. Raises Misconfigured if
+    the key could not stand in a header (the text does not repeat it).
+    """
+    key = account.api_key.reveal()
+    if not _KEY.fullmatch(key):
+        raise Misconfigured(
+            f"The API key of {account.name} is empty, or holds spaces, line ends or characters that"
+            " no Immich key has; copy it again."
+        )
+    if transport is None:
+        tls = trust() if account.url.startswith("https:") else None
+        transport = Transport(tls=tls, keep=limits.uploads + _SPARE_CONNECTIONS)
+    async with httpx.AsyncClient(
+        headers={
+            "x-api-key": key,
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "immich-sync",
+        },
+        timeout=httpx.Timeout(SMALL_CALL, connect=limits.connect_timeout),
+        follow_redirects=False,
+        trust_env=False,
+        transport=transport,
+    ) as http:
+        yield Immich(http, Route(account.url, account.api_key), limits, clock)

@@ -1,0 +1,145 @@
+"""httpx's way to the network, with an ear open while a long body goes out.
+
+Its own module because httpx itself listens only after the last byte: a proxy's 413 in front of a
+4 GB video, or an early duplicate, would be noticed an hour later, or be lost with the connection.
+"""
+
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import cast
+
+import certifi
+import httpcore
+import httpx
+
+KEEP_ALIVE = 4.0
+"""Seconds an idle connection is kept: less than the 5 s after which Node closes it."""
+_TLS_GRACE = 0.01  # seconds to tell an answer from TLS's own housekeeping
+_READ = 65_536
+
+
+def trust() -> ssl.SSLContext:
+    """Verified TLS: the system's authorities (a household's own among them) and certifi's."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """A pool of HTTP/1.1 connections that notice an early answer.
+
+    Raises httpcore's exceptions as they are; `trouble` knows them.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None, keep: int) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls,
+            max_connections=None,
+            max_keepalive_connections=keep,
+            keepalive_expiry=KEEP_ALIVE,
+            network_backend=_Listening(httpcore.AnyIOBackend()),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer's head; its body is still to be read."""
+        answer = await self._pool.handle_async_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=request.url.raw_path,
+                ),
+                headers=request.headers.raw,
+                content=cast("AsyncIterable[bytes]", request.stream),
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_AnswerStream(answer),
+            extensions=answer.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """No connection is open any more."""
+        await self._pool.aclose()
+
+
+class _AnswerStream(httpx.AsyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._answer.aiter_stream()
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class _Listening(httpcore.AsyncNetworkBackend):
+    def __init__(self, inner: httpcore.AsyncNetworkBackend) -> None:
+        self._inner = inner
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(
+            await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """Before each write, looks whether the server already speaks.
+
+    If it does, httpcore is told that writing is over: it then reads the answer, as it does when
+    a connection breaks under a body (httpcore 1.0: http11, "Servers can sometimes close the
+    request pre-emptively"), and closes the connection.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._heard: list[bytes] = []
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        if self._heard:
+            return self._heard.pop(0)
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+        if self._inner.get_extra_info("is_readable"):
+            await self._listen()
+        await self._inner.write(buffer, timeout)
+
+    async def _listen(self) -> None:
+        try:
+            heard = await self._inner.read(_READ, _TLS_GRACE)
+        except httpcore.ReadTimeout:
+            return  # a session ticket or a new key: nothing was said
+        self._heard.append(heard)
+        if not b"".join(self._heard).startswith(b"HTTP/1.1 1"):  # 1xx asks to go on
+            raise httpcore.WriteError("the server answered before it had the whole request")
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def get_extra_info(self, info: str) -> object:
+        return self._inner.get_extra_info(info)

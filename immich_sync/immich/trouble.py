@@ -1,0 +1,244 @@
+"""From whatever httpx, the socket or the server says to the tree of trouble.
+
+Its own module because this is the one translation point: nothing above it knows httpx's exceptions
+or a status code's meaning, and no sentence made here can hold the API key.
+"""
+
+import ssl
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import anyio
+import h11
+import httpcore
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from immich_sync.core.errors import (
+    Full,
+    Maintenance,
+    NotImmich,
+    Overloaded,
+    Refused,
+    ServerTrouble,
+    SyncTrouble,
+    TooLarge,
+    Unreachable,
+    Untrusted,
+)
+from immich_sync.core.types import Secret
+from immich_sync.immich.wire import ERROR_BODY
+
+T = TypeVar("T")
+
+LONGEST_WISH = 3600.0
+"""Seconds: a server that asks for more patience than this is asked again after an hour."""
+_LONGEST_QUOTE = 300
+_BUSY = frozenset({408, 429, 502, 503, 504, *range(520, 525)})
+_PERMISSION = "Missing required permission: "
+
+BREAKS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    h11.ProtocolError,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+    OSError,  # TimeoutError and ssl.SSLError with it
+)
+"""What an exchange may raise beyond our own errors; `from_break` takes any of them."""
+
+STALE = (
+    *(httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError),
+    *(httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError),
+)
+"""How a connection shows itself that the server closed while nobody looked."""
+
+_REASONS: tuple[tuple[tuple[type[Exception], ...], type[ServerTrouble], str], ...] = (
+    (
+        (httpx.ConnectTimeout, httpcore.ConnectTimeout),
+        Unreachable,
+        "it accepted no connection in time",
+    ),
+    (
+        (httpx.TimeoutException, httpcore.TimeoutException, TimeoutError),
+        Unreachable,
+        "it did not answer in time",
+    ),
+    (
+        (httpx.UnsupportedProtocol, httpcore.UnsupportedProtocol, httpx.InvalidURL),
+        NotImmich,
+        "the address is no http:// or https:// URL",
+    ),
+    ((httpx.ProxyError, httpcore.ProxyError), Unreachable, "the proxy refused"),
+    (
+        (httpx.DecodingError, httpx.TooManyRedirects),
+        NotImmich,
+        "its answer makes no sense; is this address Immich's?",
+    ),
+    (
+        (httpx.ConnectError, httpcore.ConnectError),
+        Unreachable,
+        "no connection",
+    ),
+    (
+        (httpx.ProtocolError, httpcore.ProtocolError, h11.ProtocolError),
+        Unreachable,
+        "its answer broke off or is no HTTP",
+    ),
+    ((Exception,), Unreachable, "the connection broke"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to one server: what sentences name, and what they must never repeat."""
+
+    url: str
+    key: Secret
+
+    def quote(self, text: str) -> str:
+        """A foreign text made fit for a sentence: short, on one line, without the key."""
+        safe = text.replace(self.key.reveal(), "…")
+        line = " ".join("".join(c if c.isprintable() else " " for c in safe).split())
+        return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; its body is not decoded and no longer than was allowed."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it says that it is JSON, and in plain bytes."""
+        kind: str = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        coding: str = self.headers.get("content-encoding", "identity").strip().lower()
+        return coding == "identity" and kind == "application/json"
+
+    @property
+    def message(self) -> str:
+        """What Immich says went wrong; "" if this is no word of Immich's."""
+        if not self.is_json:
+            return ""
+        try:
+            message = ERROR_BODY.validate_json(self.body).message
+        except ValidationError:
+            return ""
+        return message if isinstance(message, str) else "; ".join(message)
+
+
+def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
+    """The trouble behind an exchange that came to no answer; `what` says what was being done."""
+    links = _chain(error)
+    for link in links:
+        if isinstance(link, ssl.SSLError) and not isinstance(
+            link, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError
+        ):
+            return Untrusted(
+                f"{route.url} could not be trusted while {what}:"
+                f" {route.quote(_tls_reason(link))}. Mend the certificate, or make its authority"
+                " known to this system."
+            )
+    leaf, reason = next(
+        (leaf, reason) for kinds, leaf, reason in _REASONS if isinstance(error, kinds)
+    )
+    said = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
+    system = said[-1] if said else ""
+    detail = f" ({route.quote(system)})" if system else ""
+    if leaf is NotImmich:
+        return NotImmich(f"{route.url} is not usable for {what}: {reason}{detail}.")
+    return leaf(f"{route.url} could not be reached while {what}: {reason}{detail}.")
+
+
+def from_status(answer: Answer, route: Route, what: str, now: float) -> SyncTrouble | None:
+    """The trouble that an answer's status stands for; None for 2xx. `now` is wall-clock seconds."""
+    status, message = answer.status, route.quote(answer.message)
+    said = f": {message}" if message else ""
+    where = f"{route.url} answered {status} while {what}{said}."
+    if 200 <= status < 300:  # noqa: PLR2004 - the statuses of success
+        return None
+    if 300 <= status < 400:  # noqa: PLR2004 - the statuses of redirection
+        target = route.quote(answer.headers.get("location", "somewhere else"))
+        return NotImmich(
+            f"{route.url} redirects to {target} while {what}; configure that address instead."
+        )
+    if status == 401:  # noqa: PLR2004 - Unauthorized
+        return Refused(f"{where} The key is not accepted; make a new one in Immich's settings.")
+    if status == 403 and message.startswith(_PERMISSION):  # noqa: PLR2004 - Forbidden
+        permission = message.removeprefix(_PERMISSION)
+        return Refused(f"{where} Give the key the permission {permission}.", permission)
+    if status == 403 and message:  # noqa: PLR2004 - Forbidden
+        return Refused(f"{where} The key may not do that.")
+    if status == 413:  # noqa: PLR2004 - Content Too Large
+        return TooLarge(f"{where} A proxy in front of Immich limits the size of requests.")
+    if status == 507 or (status == 400 and "quota" in message.lower()):  # noqa: PLR2004 - Full
+        return Full(f"{where} Free some space there, or raise the user's quota.")
+    if status == 503 and b"maintenance" in answer.body.lower():  # noqa: PLR2004 - Unavailable
+        return Maintenance(f"{where} It is being maintained.")
+    if status in _BUSY or (status >= 500 and status != 511):  # noqa: PLR2004 - server errors
+        wish = retry_after(answer.headers.get("retry-after", ""), now)
+        return Overloaded(f"{where} It is asked again later.", wish)
+    return NotImmich(
+        f"{where} Is this the address of Immich itself, version 2.7 or later, without a login page"
+        " or a firewall in between?"
+    )
+
+
+def read(answer: Answer, expect: TypeAdapter[T], route: Route, what: str) -> T:
+    """The body of a good answer. Raises NotImmich for anything else than what Immich sends."""
+    if not answer.is_json:
+        kind = route.quote(answer.headers.get("content-type", "nothing known"))
+        raise NotImmich(
+            f"{route.url} answered with {kind} instead of JSON while {what}. Is this the address"
+            " of Immich itself, without a login page in between?"
+        )
+    try:
+        return expect.validate_json(answer.body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise NotImmich(
+            f"{route.url} answered with JSON that Immich would not send while {what}"
+            f" ({route.quote(place + ' ' + first['msg'])})."
+        ) from None
+
+
+def retry_after(text: str, now: float) -> float | None:
+    """Seconds to wait by a `Retry-After` header, at most an hour; None if it says nothing.
+
+    Both forms of RFC 9110, section 10.2.3: seconds, or a date.
+    """
+    text = text.strip()
+    if text.isdecimal():
+        return min(float(text), LONGEST_WISH)
+    try:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(max(moment - now, 0.0), LONGEST_WISH)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what caused it, nearest first."""
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    return links
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message)
+    return (error.reason or "TLS failed").replace("_", " ").lower()
