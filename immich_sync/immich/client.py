@@ -99,10 +99,12 @@ class Immich:
     ) -> httpx.Request:
         """A POST with a body that streams; its time limits are the caller's to watch."""
         patient = httpx.Timeout(None, connect=self.limits.connect_timeout)
+        url = httpx.URL(self._route.url + "/api" + path)
+        host = url.netloc.decode("ascii")  # a request with a stream of its own gets none by itself
         return httpx.Request(
             "POST",
-            self._route.url + "/api" + path,
-            headers={**self._http.headers, **headers},
+            url,
+            headers={"host": host, **self._http.headers, **headers},
             stream=body,
             extensions={"timeout": patient.as_dict()},
         )
