@@ -7,8 +7,8 @@ Its own module because this is the only place that decides it. The formulas, for
     suspected       first · 1/6 · 120^(n-1)      at most 4 · `longest` (5 s, 10 min, 20 h, 24 h)
     each of them    · (0.75 + r / 2)
 
-    server trouble  counts against no file and pauses the account: `probe_every` (30 s) between
-                    questions, or what the server asked for, at most an hour
+Trouble with the server counts against no file: it closes the account's gate (`immich.gate`
+says for how long).
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,6 @@ from immich_sync.core.errors import (
     FileChanged,
     FileTrouble,
     FileVanished,
-    Overloaded,
     Rejected,
     ServerTrouble,
     StateTrouble,
@@ -27,9 +26,6 @@ from immich_sync.core.errors import (
 )
 from immich_sync.core.folder import Limits
 from immich_sync.core.types import Hold
-
-LONGEST_WISH = 3600.0
-"""Seconds: a server that asks for more patience than this is asked again after an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +55,9 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class PauseAccount:
-    """Not this file's fault: the account waits, at least for `seconds`; no attempt is used up."""
+    """Not this file's fault: the account's gate is closed, and no attempt is used up."""
 
-    seconds: float
+    trouble: ServerTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +88,8 @@ def decide(
         case FileTrouble():
             wait = min(limits.retry_longest, limits.retry_first * 2.0 ** min(attempts, 30))
             return RetryAt(now + wait * spread, attempts + 1)
-        case Overloaded(retry_after=wish) if wish is not None:
-            return PauseAccount(min(max(wish, limits.probe_every), LONGEST_WISH))
         case ServerTrouble():
-            return PauseAccount(limits.probe_every)
+            return PauseAccount(error)
         case StateTrouble():
             return PauseAll()
         case _:

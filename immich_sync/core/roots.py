@@ -48,8 +48,8 @@ def judge(facts: RootFacts) -> tuple[RootState, str]:
         return RootState.DOUBTFUL, "another file system lies here than before"
     if facts.found >= ENOUGH * facts.sampled:
         return RootState.ONLINE, ""
-    return (
-        RootState.UNAPPROVED,
+    why = (
         f"another file system lies here than before, and only {facts.found} of {facts.sampled}"
-        " known files are on it: if that is right, run: immich-sync approve FOLDER",
+        " known files are on it: if that is right, run: immich-sync approve FOLDER"
     )
+    return RootState.UNAPPROVED, why

@@ -41,6 +41,7 @@ class _Sighting:
     look_at: float
     stamp: Stamp | None = None
     since: float = 0.0  # when `stamp` was first seen
+    completeness: Completeness = Completeness.UNKNOWN
 
 
 class Settling:
@@ -89,6 +90,7 @@ class Settling:
         sighting = self._sightings.get(place)
         if sighting is None:
             sighting = self._sightings[place] = _Sighting(Evidence.NONE, now)
+        sighting.completeness = completeness
         if sighting.stamp != stamp:
             sighting.stamp, sighting.since = stamp, now
         quiet = max(now - sighting.since, lain_still(stamp, wall))
@@ -103,6 +105,13 @@ class Settling:
     def lost(self, place: Place) -> None:
         """Nothing lies there any more."""
         self._sightings.pop(place, None)
+
+    def growing(self, now: float) -> bool:
+        """Whether any file is on its way; one that is cut off and moves no more is not."""
+        return any(
+            sighting.completeness is not Completeness.CUT or now - sighting.since < self._settle
+            for sighting in self._sightings.values()
+        )
 
     def _push(self, place: Place, sighting: _Sighting) -> None:
         self._count += 1  # places are not ordered; the count breaks ties in the order of arrival

@@ -1,0 +1,47 @@
+"""When a folder is scanned again.
+
+Its own module because a scan wakes a NAS's sleeping disks: how seldom is enough is a decision.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+RELAXED = 20.0
+"""A scan is never started sooner than this many times the last one's length after its start."""
+DEGRADED = 300.0
+"""Seconds between two scans while the watcher cannot be trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastScan:
+    """When the last full scan began and how long it took; wall-clock time, in seconds."""
+
+    began: float
+    took: float
+
+
+def next_scan(
+    last: LastScan, *, mode: str, at: time, every: float | None, poll_interval: float
+) -> float:
+    """When the next full scan is due, in wall-clock seconds.
+
+    `mode` is a WatchHealth's: what is watched is scanned once a day at `at` (local time), or
+    `every` so many seconds; what cannot be watched, every `poll_interval`.
+    """
+    match mode:
+        case "poll" | "both":
+            due = last.began + poll_interval
+        case "degraded":
+            due = last.began + DEGRADED
+        case _:
+            due = last.began + every if every is not None else _next_day(last.began, at)
+    return max(due, last.began + RELAXED * last.took)
+
+
+def _next_day(began: float, at: time) -> float:
+    """The first local `at` after `began`."""
+    start = datetime.fromtimestamp(began)  # noqa: DTZ006 - people configure local time
+    due = datetime.combine(start.date(), at)
+    if due <= start:
+        due += timedelta(days=1)
+    return due.timestamp()

@@ -1,0 +1,245 @@
+"""Story one: watch + scan → settle → queue, for one folder.
+
+Its own module because it only ever finds paths that may need work and never does any: it could
+run beside a server that does not exist.
+"""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import structlog
+
+from immich_sync.bell import Bell
+from immich_sync.core.compare import compare
+from immich_sync.core.errors import FileTrouble, FileVanished
+from immich_sync.core.folder import Folder
+from immich_sync.core.ports import Changes, ChangeSource, Lane
+from immich_sync.core.schedule import LastScan, next_scan
+from immich_sync.core.settle import Settling
+from immich_sync.core.types import (
+    Arrival,
+    Completeness,
+    Evidence,
+    FolderId,
+    Forgotten,
+    Place,
+    Priority,
+    Stamp,
+)
+from immich_sync.filesystem.digest import judge
+from immich_sync.filesystem.scan import Listing, Policy, listing, takes
+from immich_sync.rooting import Root
+from immich_sync.scanning import Tally, scan
+from immich_sync.store import queue
+from immich_sync.store.arrivals import arrive
+from immich_sync.store.known import stamps
+from immich_sync.world import World
+
+GLANCE = 256
+"""Files looked at in one hop to a thread."""
+HANDFUL = 64
+"""Directories listed in one hop to a thread."""
+RELIST = 1.0
+"""Seconds between two listings of the same directory, however often it is dirty."""
+ROOT_CHECK = 30.0
+"""Seconds between two looks at the root: a mount comes and goes without any event."""
+
+log = structlog.get_logger()
+
+Sight = tuple[Stamp, Completeness] | None
+"""What a look at a moving file found; None: nothing lies there."""
+
+
+class Intake:
+    """One folder's eyes: dirty directories, files that move, and what has settled."""
+
+    def __init__(
+        self, folder: Folder, folder_id: FolderId, root: Root, world: World, source: ChangeSource,
+        *, looking: Lane, arrived: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.folder = folder
+        self.root = root
+        self.tally = Tally()  # of the last full scan
+        self.last_scan: LastScan | None = None
+        self.last_new: float | None = None  # wall-clock seconds
+        self.scanning = False
+        self._id = folder_id
+        self._world = world
+        self._source = source
+        self._looking = looking
+        self._arrived = arrived
+        self._policy = Policy.of(folder)
+        self._settling = Settling(folder.settle)
+        self._dirty: dict[bytes, None] = {}
+        self._listed: dict[bytes, float] = {}  # when a directory was last listed (monotonic)
+        self._moved, self._soiled, self._asked = Bell(), Bell(), Bell()
+        self._wanted = "start"  # why a full scan is due at once; "" if none is
+
+    async def run(self) -> None:
+        """Watch, scan and look until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._listen)
+            tasks.start_soon(self._scan_when_due)
+            tasks.start_soon(self._list_dirty)
+            tasks.start_soon(self._look_at_moving)
+
+    def scan_soon(self, why: str) -> None:
+        """A full scan is due at once."""
+        self._wanted = self._wanted or why
+        self._asked.ring()
+
+    def resettle(self, place: Place) -> None:
+        """This file moved while it was being worked on: watch it until it holds still."""
+        self._settling.hint(place, Evidence.NONE, anyio.current_time())
+        self._moved.ring()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way into the queue; a file known to be cut off may wait."""
+        scanned = self.last_scan is not None and not self._wanted and not self.scanning
+        return scanned and not self._dirty and not self._settling.growing(anyio.current_time())
+
+    async def _listen(self) -> None:
+        while True:
+            self._take(await self._source.changes())
+
+    def _take(self, changes: Changes) -> None:
+        now = anyio.current_time()
+        for directory, names in changes.directories.items():
+            self._dirty[directory] = None
+            for name, evidence in names.items():
+                if takes(self._policy, directory, name):
+                    self._settling.hint(Place(self._id, directory, name), evidence, now)
+        if changes.scan:
+            self.scan_soon(changes.scan)
+        self._moved.ring()
+        self._soiled.ring()
+
+    async def _scan_when_due(self) -> None:
+        while True:
+            if self._wanted or self._scan_due() <= self._world.clock.now():
+                await self._scan(self._wanted or "time")
+            wait = min(max(0.0, self._scan_due() - self._world.clock.now()), ROOT_CHECK)
+            if not self._wanted:
+                await self._asked.heard(wait)
+            await self._notice_mounts()
+
+    def _scan_due(self) -> float:
+        if self.last_scan is None:
+            return self._world.clock.now() + ROOT_CHECK  # offline since the start
+        return next_scan(
+            self.last_scan,
+            mode=self._source.health().mode,
+            at=self.folder.scan_at,
+            every=self.folder.scan_every,
+            poll_interval=self.folder.poll_interval,
+        )
+
+    async def _notice_mounts(self) -> None:
+        was = self.root.online
+        if await self.root.check() and not was:
+            self.scan_soon("online again")
+
+    async def _scan(self, why: str) -> None:
+        self._wanted, self.scanning = "", True
+        began, clock = anyio.current_time(), self._world.clock
+        last = clock.now()
+        tally = await scan(self.folder, self._id, self.root, self._world, self._looking)
+        now = anyio.current_time()
+        for place in tally.moving:
+            self._settling.hint(place, Evidence.NONE, now)
+        self._moved.ring()
+        if tally.finished:
+            self.tally, self.last_scan = tally, LastScan(last, now - began)
+            log.info(
+                "scanned", folder=self.folder.name, why=why, files=tally.files, due=tally.due,
+                gone=tally.gone, seconds=round(now - began, 2),
+            )  # fmt: skip
+        self.scanning = False
+        if tally.due:
+            self._note_new()
+
+    async def _list_dirty(self) -> None:
+        while True:
+            now = anyio.current_time()
+            ready = [one for one in self._dirty if self._listed.get(one, -RELIST) + RELIST <= now]
+            if ready[:HANDFUL] and self.root.online:
+                await self._list(ready[:HANDFUL], now)
+            elif self._dirty:
+                await anyio.sleep(RELIST / 4)
+            else:
+                self._listed.clear()
+                await self._soiled.heard()
+
+    async def _list(self, directories: Sequence[bytes], now: float) -> None:
+        for directory in directories:
+            del self._dirty[directory]
+            self._listed[directory] = now
+        found = await self._world.blocking(self._looking, self._listings, directories)
+        known = await self._world.store(stamps, self._id, [one.directory for one in found])
+        arrivals: list[Arrival] = []
+        gone: list[Forgotten] = []
+        for one in found:
+            differs = compare(one.media, known.get(one.directory, {}), wall=self._world.clock.now())
+            for name in (*differs.due, *differs.moving):
+                self._settling.hint(Place(self._id, one.directory, name), Evidence.NONE, now)
+            arrivals += (
+                Arrival(Place(self._id, one.directory, name), Priority.RECHECK)
+                for name in differs.touched
+            )
+            gone += (Forgotten(Place(self._id, one.directory, name)) for name in differs.gone)
+        self._moved.ring()
+        if arrivals:
+            await self._world.store(queue.put, arrivals, now=self._world.clock.now())
+            self._arrived()
+        if gone and await self.root.check():
+            self._world.journal.note(*gone)
+
+    def _listings(self, directories: Sequence[bytes]) -> list[Listing]:
+        """The listings of directories that are there; one that is not says nothing about files."""
+        found = (
+            listing(self._world.disk, self.folder.root, directory, self._policy)
+            for directory in directories
+        )
+        return [one for one in found if not one.trouble]
+
+    async def _look_at_moving(self) -> None:
+        while True:
+            places = self._settling.due(anyio.current_time(), GLANCE)
+            if not places:
+                due = self._settling.next_due()
+                wait = None if due is None else max(0.0, due - anyio.current_time())
+                await self._moved.heard(wait)
+                continue
+            sights = await self._world.blocking(self._looking, self._glance, places)
+            settled: list[tuple[Place, Stamp]] = []
+            now, wall = anyio.current_time(), self._world.clock.now()
+            for place, sight in zip(places, sights, strict=True):
+                if sight is None:
+                    self._settling.lost(place)
+                elif self._settling.saw(place, *sight, now, wall=wall):
+                    settled.append((place, sight[0]))
+            if settled and await self._world.store(arrive, settled, Priority.NEW, now=wall):
+                self._note_new()
+
+    def _note_new(self) -> None:
+        self.last_new = self._world.clock.now()
+        self._arrived()
+
+    def _glance(self, places: Sequence[Place]) -> list[Sight]:
+        """Blocking: the stamp of each file, and whether its container is whole."""
+        sights: list[Sight] = []
+        for place in places:
+            try:
+                sights.append(judge(self._world.disk, self.folder.root, place.relative))
+            except FileVanished:
+                sights.append(None)
+            except FileTrouble:  # it cannot be read now: the worker will say why
+                stamp = self._stat(place)
+                sights.append(None if stamp is None else (stamp, Completeness.UNKNOWN))
+        return sights
+
+    def _stat(self, place: Place) -> Stamp | None:
+        try:
+            return self._world.disk.stat(self.folder.root, place.relative)
+        except FileTrouble:
+            return None

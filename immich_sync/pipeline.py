@@ -1,0 +1,261 @@
+"""Story two: hash → check → upload → verify → album → record, for one due file.
+
+Its own module because it should read as those steps and little else: `core.plan` decides which
+one is next, each step here does it and says what it learnt.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+import anyio
+
+from immich_sync.coalesce import Coalescer
+from immich_sync.core.errors import FileChanged, FileVanished, OutcomeUnknown, Suspected
+from immich_sync.core.folder import Folder
+from immich_sync.core.naming import album_name, shown, upload_name
+from immich_sync.core.plan import Facts, Step, next_step
+from immich_sync.core.ports import Lane, Source
+from immich_sync.core.types import (
+    AccountId,
+    Asset,
+    AssetId,
+    Checksum,
+    Completeness,
+    Due,
+    File,
+    FolderId,
+    Held,
+    Hold,
+    Origin,
+    SidecarSent,
+    Stamp,
+)
+from immich_sync.filesystem.digest import Digest, digest
+from immich_sync.filesystem.sidecars import Sidecar, has_still, read_sidecar
+from immich_sync.flights import Flights
+from immich_sync.immich.check import Presence
+from immich_sync.immich.client import Immich
+from immich_sync.immich.upload import Announced, Uploaded, upload
+from immich_sync.joining import Joiner
+from immich_sync.world import World
+
+SENDING = Lane("send", 8)
+"""Reads of what is being uploaded; apart, so that a hashed terabyte does not hold them up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of one folder's files into one account."""
+
+    folder: Folder
+    folder_id: FolderId
+    account: AccountId
+    immich: Immich
+    checker: Coalescer[Checksum, Presence]
+    joiner: Joiner
+    flights: Flights
+    uploads: anyio.CapacityLimiter  # how many at once, shared by the account's folders
+    looking: Lane  # calls that ask this folder's disk for little: stat, list, open
+    hashing: Lane  # calls that read much, bounded by what its disk bears
+
+    def is_open(self) -> bool:
+        """Whether the server is thought to answer."""
+        return self.immich.gate.trouble is None
+
+
+class Outcome(Enum):
+    """How an attempt ended, in the words of the activity list."""
+
+    UPLOADED = "uploaded"
+    ALREADY_THERE = "already_there"
+    TRASHED = "trashed"
+    REMOVED = "removed"
+    HELD = "held"
+
+
+async def sync(due: Due, route: Route, world: World) -> Outcome:
+    """Bring one due file as far as it goes; each fact is noted in the journal as it comes true.
+
+    Raises SyncTrouble; whoever catches it decides what becomes of the job.
+    """
+    climb = _Climb(due, route, world)
+    facts = Facts(await climb.look() if due.file else None, due.file, due.asset)
+    while True:
+        match next_step(facts, wants_album=route.folder.wants_album, now=world.clock.now()):
+            case Step.HASH:
+                facts = await climb.hash(facts)
+            case Step.CHECK:
+                facts = await climb.check(facts)
+            case Step.UPLOAD:
+                facts = await climb.upload(facts)
+            case Step.VERIFY:
+                facts = await climb.verify(facts)
+            case Step.JOIN:
+                facts = await climb.join(facts)
+            case Step.REST:
+                return Outcome.HELD
+            case Step.LEAVE:
+                return Outcome.TRASHED
+            case Step.MISS:
+                return climb.miss(facts)
+            case Step.DONE:
+                return Outcome.UPLOADED if facts.sent else Outcome.ALREADY_THERE
+
+
+@dataclass(frozen=True, slots=True)
+class _Climb:
+    """One attempt at one file: each method is a step, and returns what is known after it."""
+
+    due: Due
+    route: Route
+    world: World
+
+    @property
+    def path(self) -> str:
+        return shown(self.due.job.place.relative)
+
+    async def look(self) -> Stamp:
+        relative = self.due.job.place.relative
+        stamp = await self.world.blocking(
+            self.route.looking, self.world.disk.stat, self.route.folder.root, relative
+        )
+        if stamp is None:
+            raise FileVanished(f"{self.path} is not there any more")
+        return stamp
+
+    async def hash(self, facts: Facts) -> Facts:
+        place, disk = self.due.job.place, self.world.disk
+        root = self.route.folder.root
+        read: Digest = await self.world.blocking(
+            self.route.hashing, digest, disk, root, place.relative
+        )
+        motion = read.content_identifier is not None and await self.world.blocking(
+            self.route.looking, has_still, disk, root, place.directory, place.name
+        )
+        file = File(
+            place,
+            read.stamp,
+            read.checksum,
+            incomplete=read.completeness is Completeness.CUT,
+            motion=motion,
+        )
+        if read.stamp.size == 0:
+            file = replace(file, hold=Hold.EMPTY, note="the file has no bytes")
+        self.world.journal.note(file)
+        same = facts.file is not None and facts.file.checksum == read.checksum
+        return replace(facts, stamp=read.stamp, file=file, asset=facts.asset if same else None)
+
+    async def check(self, facts: Facts) -> Facts:
+        checksum = _checksum(facts)
+        presence = await self.route.checker.ask(checksum)
+        if presence.asset_id is None:
+            return replace(facts, absent=True)
+        return self._named(facts, Origin.FOUND, presence.asset_id, trashed=presence.trashed)
+
+    async def upload(self, facts: Facts) -> Facts:
+        checksum = _checksum(facts)
+        async with self.route.flights.only(checksum) as alone:
+            if not alone:
+                return replace(facts, absent=False)  # these bytes were just sent: ask again
+            async with self.route.uploads:
+                try:
+                    sidecar, uploaded = await self._send(facts)
+                except OutcomeUnknown as unknown:
+                    return await self._settle(facts, unknown)
+        origin = Origin.FOUND if uploaded.duplicate else Origin.UPLOADED
+        asset = Asset(self.route.account, checksum, uploaded.asset_id, origin)
+        self.world.journal.note(asset)
+        if sidecar and not uploaded.duplicate:  # with a duplicate, Immich throws the sidecar away
+            sent = SidecarSent(self.route.account, checksum, sidecar.name, sidecar.checksum)
+            self.world.journal.note(sent)
+        return replace(facts, asset=asset, absent=False, sent=True)
+
+    async def verify(self, facts: Facts) -> Facts:
+        presence = await self.route.checker.ask(_checksum(facts))
+        if presence.asset_id is None:
+            raise Suspected(
+                f"{self.path} was uploaded, but the server does not have its checksum:"
+                " something on the way may be changing what is sent"
+            )
+        origin = facts.asset.origin if facts.asset else Origin.UPLOADED
+        return self._named(facts, origin, presence.asset_id, trashed=presence.trashed)
+
+    async def join(self, facts: Facts) -> Facts:
+        folder, place = self.route.folder, self.due.job.place
+        asset, stamp = facts.asset, facts.stamp
+        if asset is None or stamp is None:
+            raise AssertionError("the plan joins nothing that is not there")
+        if folder.album_id is not None:
+            await self.route.joiner.join_by_id(folder.album_id, asset.asset_id)
+        elif folder.album is not None:
+            name = album_name(
+                folder.album,
+                folder=folder.name,
+                directory=place.directory,
+                local_time=datetime.fromtimestamp(stamp.mtime_ns / 1e9),  # noqa: DTZ006 - local time is meant
+            )
+            await self.route.joiner.join_by_name(name, asset.asset_id)
+        return replace(facts, joined=True)
+
+    def miss(self, facts: Facts) -> Outcome:
+        asset, file = facts.asset, facts.file
+        if asset is None or file is None:
+            raise AssertionError("the plan misses only what was there")
+        note = "it was in Immich and was removed there; to upload it again: immich-sync retry PATH"
+        removed_at = asset.removed_at or self.world.clock.now()
+        self.world.journal.note(
+            replace(asset, removed_at=removed_at), Held(file.place, Hold.REMOVED, note)
+        )
+        return Outcome.REMOVED
+
+    async def _send(self, facts: Facts) -> tuple[Sidecar | None, Uploaded]:
+        place, world, root = self.due.job.place, self.world, self.route.folder.root
+        stamp = facts.stamp
+        if stamp is None:
+            raise AssertionError("the plan uploads nothing unread")
+        sidecar = await world.blocking(
+            self.route.looking, read_sidecar, world.disk, root, place.directory, place.name,
+            wall=world.clock.now(),
+        )  # fmt: skip
+        source: Source = await world.blocking(
+            self.route.looking, world.disk.open, root, place.relative
+        )
+        try:
+            if source.stamp() != stamp:
+                raise FileChanged(f"{self.path} changed before it was uploaded")
+            announced = Announced(upload_name(place.name), _checksum(facts), stamp)
+            data = sidecar.data if sidecar else None
+            return sidecar, await upload(
+                self.route.immich, announced, source, data, world.blocking, SENDING
+            )
+        finally:
+            source.close()
+
+    async def _settle(self, facts: Facts, unknown: OutcomeUnknown) -> Facts:
+        """An upload broke: only the server knows whether it has the bytes."""
+        presence = await self.route.checker.ask(_checksum(facts))
+        if presence.asset_id is None:
+            raise Suspected(f"{self.path}: {unknown}") from unknown
+        facts = self._named(facts, Origin.UPLOADED, presence.asset_id, trashed=presence.trashed)
+        return replace(facts, sent=True)
+
+    def _named(self, facts: Facts, origin: Origin, asset_id: AssetId, *, trashed: bool) -> Facts:
+        """The server has just named these very bytes."""
+        now, known = self.world.clock.now(), facts.asset
+        asset = Asset(
+            self.route.account,
+            _checksum(facts),
+            asset_id,
+            known.origin if known and known.asset_id == asset_id else origin,
+            verified_at=now,
+            trashed_at=(known and known.trashed_at) or now if trashed else None,
+        )
+        self.world.journal.note(asset)
+        return replace(facts, asset=asset, absent=False)
+
+
+def _checksum(facts: Facts) -> Checksum:
+    if facts.file is None or facts.file.checksum is None:
+        raise AssertionError("the plan asks for nothing before it has hashed")
+    return facts.file.checksum

@@ -1,0 +1,81 @@
+"""One folder's root over time: online, offline, or waiting for a person's word.
+
+Its own module because a mount comes and goes without any event, and because everything that
+treats a file as gone has to ask here, before and after it looked.
+"""
+
+import structlog
+
+from immich_sync.core.folder import Folder
+from immich_sync.core.ports import Lane, RootIdentity
+from immich_sync.core.roots import RootFacts, RootState, judge
+from immich_sync.core.types import FolderId, below
+from immich_sync.store import accounts, ledger
+from immich_sync.world import World
+
+SAMPLE = 100
+"""Known files looked up to tell whether another file system holds the same folder."""
+
+log = structlog.get_logger()
+
+
+class Root:
+    """What is believed of one folder's root; `check` looks again."""
+
+    def __init__(self, folder: Folder, folder_id: FolderId, world: World, looking: Lane) -> None:
+        self.state = RootState.OFFLINE
+        self.why = "not looked at yet"
+        self._folder = folder
+        self._id = folder_id
+        self._world = world
+        self._looking = looking
+        self._approved = False
+
+    @property
+    def online(self) -> bool:
+        """Whether what lies there may be believed."""
+        return self.state is RootState.ONLINE
+
+    def approve(self) -> None:
+        """A person says that what lies there now is the folder: believed at the next check."""
+        self._approved = True
+
+    async def check(self) -> bool:
+        """Look at the root; True if it is online. Raises StateTrouble."""
+        before = self.state
+        remembered = await self._world.store(accounts.identity, self._id)
+        known = await self._world.store(ledger.file_count, self._id)
+        seen, empty = await self._world.blocking(self._looking, self._look)
+        facts = RootFacts(seen, remembered, empty, known)
+        self.state, self.why = judge(facts)
+        if self.state is RootState.DOUBTFUL:
+            sample = await self._world.store(ledger.sample, self._id, SAMPLE)
+            found = await self._world.blocking(self._looking, self._find, sample)
+            self.state, self.why = judge(
+                RootFacts(seen, remembered, empty, known, len(sample), found)
+            )
+        if self._approved and seen is not None:
+            self.state, self.why, self._approved = RootState.ONLINE, "", False
+        if self.online and remembered != str(seen):
+            await self._world.store(accounts.set_identity, self._id, str(seen))
+        if self.state is not before:
+            event = "folder_online" if self.online else "folder_offline"
+            log.info(event, folder=self._folder.name, why=self.why)
+        return self.online
+
+    def _look(self) -> tuple[RootIdentity | None, bool]:
+        seen = self._world.disk.identify(self._folder.root)
+        if seen is None:
+            return None, True
+        try:
+            return seen, not self._world.disk.list(self._folder.root, b"")
+        except OSError:
+            return None, True
+
+    def _find(self, sample: list[ledger.Known]) -> int:
+        found = 0
+        for known in sample:
+            there = self._world.disk.stat(self._folder.root, below(known.directory, known.name))
+            was = known.stamp
+            found += there is not None and there[:2] == was[:2]  # size and mtime: inodes may differ
+        return found

@@ -1,0 +1,52 @@
+"""The one door to the state for async code.
+
+Its own module because it makes us a single writer: one call at a time, each a synchronous
+function, so that no `await` can stand inside a transaction. And because a disk of our own that is
+full or failing is waited out here: whoever asks waits, nothing is dropped, all goes on by itself.
+"""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import anyio
+import structlog
+
+from immich_sync.core.errors import StateTrouble
+from immich_sync.core.ports import Blocking, Lane
+from immich_sync.store.database import Database
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+PATIENCE = 5.0
+"""Seconds between two tries while our own disk is full or failing."""
+_LANE = Lane("state", 1)  # SQLite has one writer; so have we
+
+log = structlog.get_logger()
+
+
+class Store:
+    """The open state; calling it runs a function of this package on it."""
+
+    def __init__(self, database: Database, blocking: Blocking) -> None:
+        self.trouble: StateTrouble | None = None  # what everybody waits for just now
+        self._database = database
+        self._blocking = blocking
+
+    async def __call__(
+        self, function: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `function(database, …)` returns, as soon as our own disk lets it."""
+        while True:
+            try:
+                result = await self._blocking(_LANE, function, self._database, *args, **kwargs)
+            except StateTrouble as trouble:
+                if self.trouble is None:
+                    log.error("state_failed", error=str(trouble))  # noqa: TRY400 - the sentence says it all
+                self.trouble = trouble
+                await anyio.sleep(PATIENCE)
+            else:
+                if self.trouble is not None:
+                    log.info("state_works_again")
+                self.trouble = None
+                return result

@@ -1,0 +1,156 @@
+"""Due jobs to workers, trouble to verdicts.
+
+Its own module because this is the one place that retries: whatever goes wrong below arrives here
+as SyncTrouble, `core.backoff` judges it, and the queue keeps the judgement.
+"""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from immich_sync.bell import Bell
+from immich_sync.core import backoff
+from immich_sync.core.errors import FileTrouble, SyncTrouble
+from immich_sync.core.folder import Limits
+from immich_sync.core.types import (
+    Activity,
+    Again,
+    Done,
+    Due,
+    FolderId,
+    Forgotten,
+    Held,
+    Job,
+    Place,
+    Record,
+)
+from immich_sync.pipeline import Route, sync
+from immich_sync.store import queue
+from immich_sync.world import World
+
+BREATH = 0.02
+"""Seconds between two looks into the queue: what comes due in between is taken together."""
+
+log = structlog.get_logger()
+
+
+class Crew:
+    """The feeder and the workers, and what is being worked on (which only memory knows)."""
+
+    def __init__(
+        self,
+        world: World,
+        limits: Limits,
+        *,
+        resettle: Callable[[Place], None],
+        tell: Callable[[Activity], None],
+    ) -> None:
+        self.bell = Bell()
+        self.routes: dict[FolderId, Route] = {}  # of the folders whose account has been reached
+        self.busy: dict[Place, Job] = {}
+        self.failures = 0  # attempts that failed since the start
+        self._world = world
+        self._limits = limits
+        self._resettle = resettle
+        self._tell = tell
+
+    def open_folders(self) -> Sequence[FolderId]:
+        """The folders whose files may go up just now."""
+        return [folder for folder, route in self.routes.items() if route.is_open()]
+
+    async def work(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
+        """Work on jobs, many at a time, until the stream ends."""
+        async with anyio.create_task_group() as tasks, jobs:
+            for _ in range(self._limits.in_flight):
+                tasks.start_soon(self._one_by_one, jobs.clone())
+
+    async def feed(self, jobs: MemoryObjectSendStream[Due]) -> None:
+        """Hand out due jobs until cancelled; the stream ends with this."""
+        async with jobs:
+            while True:
+                wait = await self._hand_out(jobs)
+                await self.bell.heard(wait)
+                await anyio.sleep(BREATH)
+
+    async def _hand_out(self, jobs: MemoryObjectSendStream[Due]) -> float | None:
+        """Hand out what is due and can be taken on; how long to wait for more, in seconds."""
+        folders, busy, now = self.open_folders(), tuple(self.busy), self._world.clock.now()
+        room = self._limits.in_flight - len(busy)
+        if room <= 0 or not folders:
+            return None
+        store = self._world.store
+        due = await store(queue.take, now=now, limit=room, folders=folders, busy=busy)
+        if not due:
+            at = await store(queue.next_due, now=now, folders=folders, busy=busy)
+            return None if at is None else max(0.0, at - now)
+        for one in due:
+            self.busy[one.job.place] = one.job
+            await jobs.send(one)
+        return None  # the first of them to finish rings
+
+    async def _one_by_one(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
+        async with jobs:
+            async for due in jobs:
+                job = due.job
+                route = self.routes[job.place.folder]
+                with structlog.contextvars.bound_contextvars(
+                    folder=route.folder.name, file=job.place.relative
+                ):
+                    records = await self._attempt(due, route)
+                if records:
+                    await self._world.journal.commit(*records)
+                del self.busy[job.place]
+                self.bell.ring()
+
+    async def _attempt(self, due: Due, route: Route) -> Sequence[Record]:
+        """Work on one file; what the ledger is to be told of how it ended."""
+        try:
+            outcome = await sync(due, route, self._world)
+        except SyncTrouble as trouble:
+            return self._judge(trouble, due, route)
+        except Exception as bug:
+            log.exception("unexpected")
+            return self._judge(
+                FileTrouble(f"unexpected {type(bug).__name__}; please report it"), due, route
+            )
+        return (Done(due.job), self._report(outcome.value, due.job))
+
+    def _judge(self, trouble: SyncTrouble, due: Due, route: Route) -> Sequence[Record]:
+        clock, job = self._world.clock, due.job
+        now = clock.now()
+        match backoff.decide(
+            trouble, job.attempts, now=now, jitter=clock.jitter(), limits=self._limits
+        ):
+            case backoff.Resettle():
+                self._resettle(job.place)
+                return (Done(job),)
+            case backoff.Forget():
+                return (Forgotten(job.place), self._report("vanished", job))
+            case backoff.RetryAt(due_at, attempts):
+                self.failures += 1
+                log.warning("retry_scheduled", error=str(trouble), seconds=round(due_at - now))
+                return (
+                    Again(job, due_at, attempts, str(trouble)),
+                    self._report("failed", job, str(trouble)),
+                )
+            case backoff.GiveUp(hold):
+                self.failures += 1
+                log.error("given_up", error=str(trouble))
+                return (
+                    Held(job.place, hold, str(trouble)),
+                    Done(job),
+                    self._report("given_up", job, str(trouble)),
+                )
+            case backoff.PauseAccount(why):
+                route.immich.gate.close(why)
+                return ()  # still due, and no attempt used up
+            case backoff.PauseAll():
+                log.warning("state_failed", error=str(trouble))
+                return ()
+
+    def _report(self, event: str, job: Job, detail: str = "") -> Activity:
+        activity = Activity(self._world.clock.now(), event, job.place, detail)
+        self._tell(activity)
+        return activity
