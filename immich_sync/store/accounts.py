@@ -1,0 +1,117 @@
+"""The accounts and folders that rows of the state belong to.
+
+Its own module because these rows are made once, at start, out of what a person configured.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from sqlite3 import Connection
+
+from immich_sync.core.types import AccountId, FolderId, Priority
+from immich_sync.store.database import Database
+from immich_sync.store.rows import text
+
+
+class Kind(Enum):
+    """What a folder is to us. Stored by value."""
+
+    WATCHED = "watched"  # by the daemon
+    ONCE = "once"  # the root of a one-shot upload: never watched
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """A folder as it was known before this start."""
+
+    id: FolderId
+    identity: str | None  # the file system last accepted; None if none has been
+    account: AccountId
+    policy: str
+    requeued: int  # files that are due again because account or policy changed
+
+
+def ensure_account(database: Database, server: str, user: str) -> AccountId:
+    """The row of this user on this server, made if there is none. Raises StateTrouble."""
+    with database.writing() as connection:
+        row = connection.execute(_ACCOUNT, (text(server), text(user))).fetchone()
+        return AccountId(row[0])
+
+
+def ensure_folder(
+    database: Database,
+    *,
+    name: str,
+    root: bytes,
+    account: AccountId,
+    kind: Kind,
+    policy: str,
+    now: float,
+) -> FolderRow:
+    """The folder's row, made if there is none; it is the same folder as long as its root is.
+
+    Returned is what the row said before. If its account or its policy (whatever the caller wants
+    every known file looked at again for, such as the album's template) has changed, the new ones
+    are stored and every file that is not held is due with RECHECK, in one transaction. Raises
+    StateTrouble.
+    """
+    with database.writing() as connection:
+        row = connection.execute(_READ_FOLDER, (kind.value, root)).fetchone()
+        if row is None:
+            made = connection.execute(
+                _MAKE_FOLDER, (account, kind.value, root, text(name), text(policy))
+            ).fetchone()
+            return FolderRow(FolderId(made[0]), None, account, policy, 0)
+        folder, known_identity, old_account, old_policy = row
+        requeued = 0
+        if (old_account, old_policy) != (account, text(policy)):
+            requeued = _requeue(connection, folder, Priority.RECHECK, now)
+        connection.execute(_UPDATE_FOLDER, (account, text(name), text(policy), folder))
+        return FolderRow(
+            FolderId(folder), known_identity, AccountId(old_account), old_policy, requeued
+        )
+
+
+def identity(database: Database, folder: FolderId) -> str | None:
+    """The file system last accepted as the folder's; None if none was. Raises StateTrouble."""
+    with database.reading() as connection:
+        row = connection.execute("SELECT identity FROM folder WHERE id = ?", (folder,)).fetchone()
+        return None if row is None else row[0]
+
+
+def set_identity(database: Database, folder: FolderId, seen: str) -> None:
+    """This file system is the folder's own from now on. Raises StateTrouble."""
+    with database.writing() as connection:
+        connection.execute("UPDATE folder SET identity = ? WHERE id = ?", (text(seen), folder))
+
+
+def requeue_folder(database: Database, folder: FolderId, priority: Priority, now: float) -> int:
+    """Every known file of the folder that is not held is due; how many. Raises StateTrouble."""
+    with database.writing() as connection:
+        return _requeue(connection, folder, priority, now)
+
+
+def _requeue(connection: Connection, folder: int, priority: Priority, now: float) -> int:
+    return connection.execute(_REQUEUE, (priority.value, now, folder)).rowcount
+
+
+# An update that changes nothing makes RETURNING speak of the row that is there already.
+_ACCOUNT = """
+INSERT INTO account (server, user) VALUES (?, ?)
+ON CONFLICT DO UPDATE SET user = excluded.user RETURNING id
+"""
+
+_READ_FOLDER = "SELECT id, identity, account, policy FROM folder WHERE kind = ? AND root = ?"
+
+_MAKE_FOLDER = """
+INSERT INTO folder (account, kind, root, name, policy) VALUES (?, ?, ?, ?, ?) RETURNING id
+"""
+
+_UPDATE_FOLDER = "UPDATE folder SET account = ?, name = ?, policy = ? WHERE id = ?"
+
+_REQUEUE = """
+INSERT INTO job (folder, dir, name, priority, due_at)
+SELECT folder, dir, name, ?, ? FROM file WHERE folder = ? AND hold IS NULL
+ON CONFLICT DO UPDATE SET
+    priority = min(priority, excluded.priority), round = round + 1,
+    due_at = iif(attempts > 0, due_at, min(due_at, excluded.due_at))
+"""

@@ -1,0 +1,77 @@
+"""What the ledger knows of whole directories: the snapshot that a listing is compared with.
+
+Its own module because a restart reads every row through it: rows stay lean here, and come in the
+order of the index.
+"""
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+
+from immich_sync.core.types import FolderId, Stamp
+from immich_sync.store.database import Database
+from immich_sync.store.rows import UNSIGNED
+
+_BEHIND_ALL = b"\xff" * 8192  # twice as long as the longest path (PATH_MAX)
+
+
+def stamps(
+    database: Database, folder: FolderId, directories: Iterable[bytes]
+) -> dict[bytes, dict[bytes, Stamp]]:
+    """The stamps of the known files directly in each of the directories, by name.
+
+    A directory without known files is left out. Raises StateTrouble.
+    """
+    with database.reading() as connection:
+        found = ((path, _stamps(connection, folder, path)) for path in directories)
+        return {path: known for path, known in found if known}
+
+
+def _stamps(connection: Connection, folder: FolderId, path: bytes) -> dict[bytes, Stamp]:
+    return {
+        name: Stamp(size, mtime_ns, inode & UNSIGNED, ctime_ns)
+        for name, size, mtime_ns, inode, ctime_ns in connection.execute(_DIRECTORY, (folder, path))
+    }
+
+
+def subdirectories_known(database: Database, folder: FolderId, path: bytes) -> set[bytes]:
+    """The directories at or below `path` that hold known files. Raises StateTrouble."""
+    with database.reading() as connection:
+        return {row[0] for row in connection.execute(_BELOW, _range(folder, path))}
+
+
+def forget_below(database: Database, folder: FolderId, path: bytes) -> int:
+    """Nothing lies at or below `path` any more: its files and jobs go; how many files these were.
+
+    Raises StateTrouble.
+    """
+    with database.writing() as connection:
+        connection.execute(_FORGET_JOBS, _range(folder, path))
+        return connection.execute(_FORGET_FILES, _range(folder, path)).rowcount
+
+
+def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:
+    # "0" is the byte behind "/": between the two lies exactly what is below the path. Siblings
+    # such as "path-1" lie between the path and its "/".
+    if not path:
+        return {"folder": folder, "path": b"", "below": b"", "last": _BEHIND_ALL}
+    return {"folder": folder, "path": path, "below": path + b"/", "last": path + b"0"}
+
+
+_DIRECTORY = """
+SELECT name, size, mtime_ns, inode, ctime_ns FROM file WHERE folder = ? AND dir = ?
+"""
+
+_BELOW = """
+SELECT DISTINCT dir FROM file
+WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
+"""
+
+_FORGET_FILES = """
+DELETE FROM file
+WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
+"""
+
+_FORGET_JOBS = """
+DELETE FROM job
+WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
+"""

@@ -1,0 +1,133 @@
+"""The tables of the state file, as steps that are each applied once.
+
+Its own module because what has been released here never changes again: a new wish is a new step.
+A new value of a stored enum (Hold, Origin, Priority) is a new step too, even an empty one, so that
+an older version refuses the state instead of taking it for damaged.
+"""
+
+from sqlite_utils import Migrations
+from sqlite_utils.db import Database
+
+migrations = Migrations("immich_sync")
+"""Every step, oldest first. Apply them within one IMMEDIATE transaction."""
+
+
+@migrations()
+def tables(database: Database) -> None:
+    """The first release: who and where, what lies where, what is in Immich, what is due."""
+    for statement in _TABLES:
+        database.conn.execute(statement)
+
+
+# The primary key of `file` makes one directory one range of its index, and a tree one range too.
+# `job` is read in the order of its index, folder by folder, so that a paused folder costs nothing.
+_TABLES = (
+    """
+    CREATE TABLE account (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        user TEXT NOT NULL,
+        UNIQUE (server, user)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE folder (
+        id INTEGER PRIMARY KEY,
+        account INTEGER NOT NULL REFERENCES account (id),
+        kind TEXT NOT NULL,
+        root BLOB NOT NULL,
+        name TEXT NOT NULL,
+        identity TEXT,
+        policy TEXT NOT NULL,
+        UNIQUE (kind, root)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE file (
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        dir BLOB NOT NULL,
+        name BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        sha1 BLOB,
+        incomplete INTEGER NOT NULL,
+        motion INTEGER NOT NULL,
+        hold TEXT,
+        note TEXT NOT NULL,
+        arrived_at REAL NOT NULL,
+        changed_at REAL NOT NULL,
+        dismissed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (folder, dir, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE INDEX file_trouble ON file (changed_at)
+    WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
+    """,
+    """
+    CREATE TABLE asset (
+        account INTEGER NOT NULL REFERENCES account (id),
+        sha1 BLOB NOT NULL,
+        asset_id TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        verified_at REAL,
+        trashed_at REAL,
+        removed_at REAL,
+        PRIMARY KEY (account, sha1)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX asset_trashed ON asset (trashed_at) WHERE trashed_at IS NOT NULL",
+    """
+    CREATE TABLE sidecar (
+        account INTEGER NOT NULL REFERENCES account (id),
+        sha1 BLOB NOT NULL,
+        name BLOB NOT NULL,
+        sidecar BLOB NOT NULL,
+        PRIMARY KEY (account, sha1, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE album (
+        account INTEGER NOT NULL REFERENCES account (id),
+        name TEXT NOT NULL,
+        album_id TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE member (
+        album_id TEXT NOT NULL,
+        asset_id TEXT NOT NULL,
+        PRIMARY KEY (album_id, asset_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE job (
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        dir BLOB NOT NULL,
+        name BLOB NOT NULL,
+        priority INTEGER NOT NULL,
+        due_at REAL NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        round INTEGER NOT NULL DEFAULT 0,
+        failing_since REAL,
+        PRIMARY KEY (folder, dir, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX job_due ON job (folder, priority, due_at)",
+    "CREATE INDEX job_failing ON job (failing_since) WHERE failing_since IS NOT NULL",
+    """
+    CREATE TABLE activity (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        event TEXT NOT NULL,
+        folder INTEGER,
+        dir BLOB,
+        name BLOB,
+        detail TEXT NOT NULL
+    ) STRICT
+    """,
+)

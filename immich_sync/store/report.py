@@ -1,0 +1,135 @@
+"""What `status` shows: numbers for each folder, what is in trouble, what happened lately.
+
+Its own module because it only reads, through a connection of its own if no daemon runs, and may
+take its time over the whole table.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from immich_sync.core.types import Activity, FolderId, Place, below
+from immich_sync.store.database import Database
+from immich_sync.store.queue import FAR
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReport:
+    """A folder in numbers; `bytes` are those of its files, `last_new` is wall-clock seconds."""
+
+    folder: FolderId
+    name: str
+    root: bytes
+    files: int  # known by their bytes, or held
+    bytes: int
+    verified: int  # in Immich by the server's word, not trashed or removed, and not due
+    trashed: int
+    failed: int  # held, and not dismissed
+    pending: int  # jobs that are due
+    waiting: int  # jobs that are not due yet
+    last_new: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """A file that a person should know about."""
+
+    what: str  # a Hold's value, "trashed", "incomplete" or "failing"
+    place: Place
+    path: bytes  # absolute
+    since: float  # wall-clock seconds
+    note: str  # what is known about the reason, for people; may be empty
+
+
+def folders(database: Database, *, now: float) -> list[FolderReport]:
+    """Every folder that the state knows, in the order of their ids. Raises StateTrouble."""
+    with database.reading() as connection:
+        wanted = {"now": now, "far": now + FAR}
+        jobs = {
+            folder: (total - waiting, waiting)
+            for folder, total, waiting in connection.execute(_JOBS, wanted)
+        }
+        return [
+            FolderReport(
+                FolderId(folder), name, root, files, size, verified, trashed, failed,
+                *jobs.get(folder, (0, 0)), last_new,
+            )
+            for folder, name, root, files, size, verified, trashed, failed, last_new
+            in connection.execute(_FOLDERS)
+        ]  # fmt: skip
+
+
+def problems(
+    database: Database, *, limit: int, folders: Collection[FolderId] | None = None
+) -> list[FileProblem]:
+    """The `limit` oldest problems (of these folders only, if given). Raises StateTrouble."""
+    wanted = {"limit": limit, "folders": None if folders is None else json.dumps(list(folders))}
+    with database.reading() as connection:
+        return [
+            FileProblem(
+                what,
+                Place(FolderId(folder), directory, name),
+                b"/".join((root.rstrip(b"/"), below(directory, name))),
+                since,
+                note,
+            )
+            for what, folder, root, directory, name, since, note in connection.execute(
+                _PROBLEMS, wanted
+            )
+        ]
+
+
+def recent(database: Database, *, limit: int) -> list[Activity]:
+    """The last events, newest first. Raises StateTrouble."""
+    with database.reading() as connection:
+        return [
+            Activity(at, event, None if folder is None else Place(folder, directory, name), detail)
+            for at, event, folder, directory, name, detail in connection.execute(_RECENT, (limit,))
+        ]
+
+
+_JOBS = """
+SELECT folder, count(*), sum(due_at > :now AND due_at <= :far) FROM job GROUP BY folder
+"""
+
+_FOLDERS = """
+SELECT folder.id, folder.name, folder.root, count(file.name), coalesce(sum(file.size), 0),
+    count(*) FILTER (WHERE asset.verified_at IS NOT NULL AND asset.trashed_at IS NULL
+        AND asset.removed_at IS NULL AND file.hold IS NULL AND job.round IS NULL),
+    count(*) FILTER (WHERE asset.trashed_at IS NOT NULL),
+    count(*) FILTER (WHERE file.hold IS NOT NULL AND file.dismissed = 0),
+    max(file.arrived_at)
+FROM folder
+LEFT JOIN file ON file.folder = folder.id
+LEFT JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
+LEFT JOIN job ON job.folder = file.folder AND job.dir = file.dir AND job.name = file.name
+GROUP BY folder.id ORDER BY folder.id
+"""
+
+# The subquery keeps the trash cheap: where nothing is trashed, no file is looked at.
+_PROBLEMS = """
+SELECT what, folder, root, dir, trouble.name, since, note FROM (
+    SELECT coalesce(hold, 'incomplete') AS what, folder, dir, name, changed_at AS since, note
+    FROM file WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
+    UNION ALL
+    SELECT 'failing', folder, dir, name, failing_since, error
+    FROM job WHERE failing_since IS NOT NULL
+    UNION ALL
+    SELECT 'trashed', file.folder, file.dir, file.name, asset.trashed_at, file.note
+    FROM file
+    JOIN folder ON folder.id = file.folder
+    JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
+    WHERE EXISTS (SELECT 1 FROM asset WHERE trashed_at IS NOT NULL)
+        AND file.dismissed = 0 AND file.hold IS NULL AND file.sha1 IN (
+            SELECT sha1 FROM asset WHERE trashed_at IS NOT NULL)
+        AND asset.trashed_at IS NOT NULL
+) AS trouble
+JOIN folder ON folder.id = trouble.folder
+WHERE :folders IS NULL OR folder IN (SELECT value FROM json_each(:folders))
+ORDER BY since, folder, dir, trouble.name
+LIMIT :limit
+"""
+
+_RECENT = """
+SELECT at, event, folder, dir, name, detail FROM activity ORDER BY id DESC LIMIT ?
+"""
