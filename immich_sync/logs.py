@@ -1,0 +1,188 @@
+"""Where log lines go and what they look like: a console's on a terminal, JSON elsewhere.
+
+Its own module because only the command line decides this; all others call structlog and know
+nothing of terminals, secrets or pipes that nobody reads.
+"""
+
+import json as json_module
+import logging
+import os
+import queue
+import re
+import select
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import PurePath
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from immich_sync.core.naming import shown
+from immich_sync.core.types import Secret
+
+_MASK = "…"
+_SECRET_FIELDS = frozenset(
+    {"x-api-key", "api_key", "apikey", "authorization", "cookie", "set-cookie", "password", "token"}
+)
+_SECRET_TEXT = re.compile(r"(?i)((?:x-api-key|api_key|authorization)\W{1,6}(?:bearer )?)[!-~]{6,}")
+_CHATTY = ("httpx", "httpcore", "watchdog", "asyncio", "uvicorn")
+
+
+class Outlet:
+    """Lines on their way to a descriptor; never blocks and never fails its caller.
+
+    A thread of its own writes them, so a terminal that is stopped (Ctrl-S) or a pipe that nobody
+    reads costs lines, which are counted, and nothing else.
+    """
+
+    def __init__(self, descriptor: int, room: int = 10_000) -> None:
+        self._descriptor = descriptor
+        self._lines: queue.Queue[bytes | None] = queue.Queue(room)
+        self._lost = 0
+        self._thread = threading.Thread(target=self._drain, name="log outlet", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> None:
+        """Queue `text`; dropped and counted when there is no room."""
+        try:
+            self._lines.put_nowait(text.encode("utf-8", "backslashreplace"))
+        except queue.Full:
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Nothing: what is queued is written as soon as the descriptor takes it."""
+
+    def close(self, patience: float = 1.0) -> None:
+        """Wait until all is written, at most `patience` seconds; nothing is taken after that."""
+        try:
+            self._lines.put(None, timeout=patience)
+        except queue.Full:
+            return
+        self._thread.join(patience)
+
+    def _drain(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._put(line)
+            if self._lost and self._lines.empty():
+                lost, self._lost = self._lost, 0
+                self._put(b"(%d log lines were lost: nobody read them in time)\n" % lost)
+
+    def _put(self, line: bytes) -> None:
+        while line:
+            try:
+                line = line[os.write(self._descriptor, line) :]
+            except BlockingIOError:  # somebody we share it with made it so
+                select.select([], [self._descriptor], [], 1.0)
+            except OSError:  # the reader is gone: there is nobody to tell
+                return
+
+
+def configure(
+    *,
+    secrets: Iterable[Secret] = (),
+    descriptor: int | None = None,
+    json: bool | None = None,
+    level: int = logging.INFO,
+) -> Outlet:
+    """Make structlog and the standard library's loggers write to `descriptor` (standard error).
+
+    `json`: None means JSON unless it is a terminal. None of `secrets` is ever written. Whoever
+    configures closes the outlet at the end.
+    """
+    target = sys.stderr.fileno() if descriptor is None else descriptor
+    terminal = os.isatty(target)
+    outlet = Outlet(target)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _readable,
+            *_renderers(terminal=terminal, json=not terminal if json is None else json),
+            _masking(secrets),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        # It asks for a file, of which it calls no more than write and flush.
+        logger_factory=structlog.WriteLoggerFactory(outlet),  # type: ignore[arg-type]
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(handlers=[_Bridge()], level=level, force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(capture=True)
+    # It prints its whole table of watches, with every folder's name, into one warning.
+    warnings.filterwarnings("ignore", module=r"watchdog\.")
+    return outlet
+
+
+def _renderers(*, terminal: bool, json: bool) -> list[Processor]:
+    if json:
+        return [structlog.processors.JSONRenderer()]
+    colours = terminal and not os.environ.get("NO_COLOR")
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=colours, exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
+        )
+    ]
+
+
+def _readable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Names as `shown`, so that no file can forge a line; fields that hold secrets masked."""
+    for field, value in event.items():
+        if field != "exception":
+            event[field] = _plain(field, value)
+    return event
+
+
+def _plain(field: object, value: object) -> object:
+    if isinstance(field, str) and field.lower() in _SECRET_FIELDS:
+        return _MASK
+    if isinstance(value, bytes):
+        return shown(value)
+    if isinstance(value, PurePath):
+        return shown(os.fsencode(value))
+    if isinstance(value, str):
+        return value if value.isprintable() else _escaped(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(key, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(None, inner) for inner in value]
+    return value if isinstance(value, int | float | None) else _plain(None, str(value))
+
+
+def _escaped(text: str) -> str:
+    try:
+        return shown(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return shown(text.encode("utf-8", "backslashreplace"))
+
+
+def _masking(secrets: Iterable[Secret]) -> Processor:
+    """Takes known keys out of a finished line, wherever they came from."""
+    known = {secret.reveal() for secret in secrets}
+    spelled = {spelling(one)[1:-1] for one in known for spelling in (json_module.dumps, repr)}
+    spellings = sorted(known | spelled, key=len)
+
+    def mask(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> str:
+        text = str(line)
+        for spelling in reversed(spellings):
+            text = text.replace(spelling, _MASK)
+        return _SECRET_TEXT.sub(rf"\1{_MASK}", text)
+
+    return mask
+
+
+class _Bridge(logging.Handler):
+    """Hands what libraries log to structlog, so that all lines look alike."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            text = str(record.msg)
+        log = structlog.get_logger()
+        log.log(record.levelno, text, logger=record.name, exc_info=record.exc_info or None)
