@@ -14,19 +14,19 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
 
 from watchdog.events import DirModifiedEvent, FileSystemEvent
 from watchdog.observers.api import EventEmitter, EventQueue, ObservedWatch
 
 from immich_sync.filesystem.beneath import DIRECTORY, LOOK, open_beneath
 from immich_sync.filesystem.dirt import Dirt
-from immich_sync.filesystem.watchtree import Kernel, Skip, WatchTree, parse
+from immich_sync.filesystem.watchtree import NOMEDIA, Kernel, Skip, WatchTree, parse
 
 _BUFFER = 64 * 1024
 _VISITS = 256  # directories visited between two looks at the queue, which holds 16,384 events
 _REWALK_EVERY = 1.0
 _RETRY_FIRST, _RETRY_LONGEST = 60.0, 3600.0
+_NOMEDIA = os.fsdecode(NOMEDIA)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -68,15 +68,19 @@ class Inotify:
     def _rm_watch(self, watch: int) -> None:
         _libc.inotify_rm_watch(self.descriptor, watch)  # EINVAL: it ended by itself
 
-    def _subdirectories(self, path: bytes) -> Iterator[bytes]:
+    def _subdirectories(self, path: bytes) -> list[bytes] | None:
         place = open_beneath(self._root, path, DIRECTORY)
+        names: list[bytes] = []
         try:
             with os.scandir(place) as found:
                 for each in found:
                     if each.is_dir(follow_symlinks=False):
-                        yield os.fsencode(each.name)
+                        names.append(os.fsencode(each.name))
+                    elif each.name == _NOMEDIA:
+                        return None
         finally:
             os.close(place)
+        return names
 
 
 class InotifyEmitter(EventEmitter):

@@ -7,9 +7,13 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from immich_sync.core.ports import Lane, RootIdentity
+
+IMMICH_MARKER = b".immich"
+"""The file by which Immich knows its own directories again (Immich 3.1: storage.service)."""
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _BLOCK = Path("/sys/dev/block")
@@ -177,6 +181,32 @@ def hash_lane(root: bytes, threads: int | None = None) -> Lane:
     disk = disk_of(root)
     cores = min(_MOST_THREADS, os.cpu_count() or 1)
     return Lane(f"hash {disk.key}", threads or (1 if disk.rotational else cores))
+
+
+def immich_storage(root: bytes) -> bytes | None:
+    """The directory of Immich's own storage that `root` is, lies in or holds, or None.
+
+    Immich marks `upload`, `library`, `thumbs` and others of its directories with a file each
+    (Immich 3.1: storage.service). Looks at the root, above it, and two levels below it.
+    """
+    root = os.path.abspath(root)  # noqa: PTH100 -- paths are bytes
+    above = [root]
+    while (parent := os.path.dirname(above[-1])) != above[-1]:  # noqa: PTH120 -- paths are bytes
+        above.append(parent)
+    children = _directories_in(root)
+    grandchildren = (one for child in children for one in _directories_in(child))
+    for directory in chain(above, children, grandchildren):
+        if os.path.isfile(os.path.join(directory, IMMICH_MARKER)):  # noqa: PTH113,PTH118 -- bytes
+            return directory
+    return None
+
+
+def _directories_in(directory: bytes) -> list[bytes]:
+    try:
+        with os.scandir(directory) as found:
+            return sorted(each.path for each in found if each.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
 
 
 def _device_number(source: str) -> str:

@@ -34,6 +34,9 @@ _SEEN = {CREATE: Evidence.BEGUN, CLOSE_WRITE: Evidence.FINISHED, MOVED_TO: Evide
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _HEADER = struct.Struct("iIII")
 
+NOMEDIA = b".nomedia"
+"""A directory with a file of this name holds no photos, and what lies below it neither."""
+
 Skip = Callable[[bytes, bytes, bool], bool]
 """Whether (directory below the root, name, is a directory) is to be passed over."""
 
@@ -66,13 +69,13 @@ class Kernel(NamedTuple):
 
     add_watch: Callable[[bytes, int], int]
     rm_watch: Callable[[int], None]
-    subdirectories: Callable[[bytes], Iterable[bytes]]
+    subdirectories: Callable[[bytes], Iterable[bytes] | None]  # None: it forbids media
 
 
 class _Node:
     """A directory of the tree; `watch` is None until it has one, and again when it lost it."""
 
-    __slots__ = ("attached", "children", "name", "parent", "watch")
+    __slots__ = ("attached", "children", "name", "parent", "silent", "watch")
 
     def __init__(self, parent: "_Node | None", name: bytes) -> None:
         self.parent = parent
@@ -80,6 +83,7 @@ class _Node:
         self.watch: int | None = None
         self.children: dict[bytes, _Node] = {}
         self.attached = True
+        self.silent = False  # it holds a .nomedia: neither its files nor its directories count
 
     def path(self) -> bytes:
         """Below the root; b"" is the root."""
@@ -172,7 +176,11 @@ class WatchTree:
 
     def _named(self, node: _Node, event: RawEvent) -> None:
         directory, is_directory = node.path(), bool(event.mask & ISDIR)
-        if self._skip(directory, event.name, is_directory):
+        if event.name == NOMEDIA and event.mask != CLOSE_WRITE:
+            self._dirt.note(directory)
+            self._pending.append((node, True))
+            return
+        if node.silent or self._skip(directory, event.name, is_directory):
             return
         if not is_directory:
             self._dirt.note(directory, event.name, _SEEN.get(event.mask, Evidence.NONE))
@@ -246,11 +254,9 @@ class WatchTree:
     def _list(self, node: _Node, path: bytes, *, again: bool) -> int:
         """Brings the children up to what lies there; the errno if that cannot be told."""
         try:
-            names = {
-                name
-                for name in self._kernel.subdirectories(path)
-                if not self._skip(path, name, True)  # noqa: FBT003 -- a predicate of three
-            }
+            found = self._kernel.subdirectories(path)
+            node.silent = found is None
+            names = {name for name in found or () if not self._skips_directory(path, name)}
         except OSError as error:
             if error.errno in _GONE:
                 self._vanished(node)
@@ -264,6 +270,9 @@ class WatchTree:
             else:
                 self._add(node, name)
         return 0
+
+    def _skips_directory(self, path: bytes, name: bytes) -> bool:
+        return self._skip(path, name, True)  # noqa: FBT003 -- a predicate of three
 
     def _vanished(self, node: _Node) -> None:
         if node is self._root:
