@@ -15,6 +15,7 @@ from immich_sync.config.settings import AccountTable
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Account
 from immich_sync.core.types import Secret
+from immich_sync.immich.address import normalise
 
 DEFAULT = "default"
 """The account of `[server]`."""
@@ -55,13 +56,14 @@ def _account(written: Written, name: str, secrets: Path) -> Account:
                 f"{written.file or 'No configuration file was found, and nothing'} names a server: "
                 "write url under [server], or set IMMICH_INSTANCE_URL."
             )
+        address = _regular(written, *found)
         key = _key(written, ("server",), written.settings.server, "", secrets)
         if key is None:
             raise Misconfigured(
-                f"No API key for {name_of(found[1])}: write api_key_file under [server], or set "
+                f"No API key for {address}: write api_key_file under [server], or set "
                 "IMMICH_API_KEY (the key is made in Immich under Account Settings, API Keys)."
             )
-        return Account(name, _regular(written, *found), key)
+        return Account(name, address, key)
     table = written.settings.accounts[name]
     own = _key(written, ("accounts", name), table, f"-{name}", secrets)
     if own is None and table.url is None:
@@ -84,32 +86,16 @@ def _default_url(written: Written) -> tuple[Key, str] | None:
     return (("IMMICH_INSTANCE_URL",), given) if given else None
 
 
-def name_of(url: str) -> str:
-    """The server's address without whatever secrets a person put into it."""
-    return re.sub(r"//[^/@]*@", "//", url).partition("?")[0]
-
-
 def _regular(written: Written, key: Key, url: str) -> str:
     """`url` with scheme and host, without a trailing slash and without /api."""
-    example = 'write it as "http://nas:2283"'
-    shown = name_of(url)
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        host.encode("idna")
-        port = parts.port
-    except ValueError:
-        raise written.wrong(key, f"{shown!r} is not an address; {example}") from None
-    if parts.scheme not in {"http", "https"} or not host or not url.isprintable() or " " in url:
-        raise written.wrong(key, f"{shown!r} is not an http or https address; {example}")
-    if parts.username is not None or parts.password is not None:
-        raise written.wrong(key, f"no user name or password belongs into an address; {example}")
-    if parts.query or parts.fragment:
-        raise written.wrong(key, f"{shown!r} has more than an address in it; {example}")
-    if port == 0:
-        raise written.wrong(key, f"{shown!r} has no port that can be reached; {example}")
-    path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+        address = normalise(url)
+        (urlsplit(address).hostname or "").encode("idna")
+    except Misconfigured as error:
+        raise written.wrong(key, str(error)) from None
+    except UnicodeError:
+        raise written.wrong(key, "the server's host is no name that a host can have") from None
+    return address
 
 
 def _key(

@@ -15,6 +15,7 @@ from immich_sync.core.folder import Folder
 from immich_sync.core.media import compile_ignore
 from immich_sync.core.naming import check_template, shown
 from immich_sync.core.types import AlbumId
+from immich_sync.filesystem.mounts import immich_storage
 
 _TOGETHER = (("album", "album_id"), ("scan_at", "scan_every"))
 """Keys of which a folder says one: it then leaves the other one's default alone."""
@@ -122,6 +123,12 @@ def _root(written: Written, number: int, path: str) -> tuple[str, bytes]:
             key,
             f"the folder {as_shown} may not be read by this user (id {os.getuid()}); "
             "give it read access",
+        )
+    if (storage := immich_storage(os.fsencode(root))) is not None:
+        raise written.wrong(
+            key,
+            f"{as_shown} is at, above or below Immich's own storage ({shown(storage)} holds "
+            ".immich); watch the folder that photos come from instead",
         )
     return str(expanded), os.fsencode(root)
 

@@ -83,6 +83,14 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         "state_dir: the state folder {tmp}/photos/state and the watched folder {tmp}/photos lie",
     ),
     "a folder in the state": ('state_dir = "{tmp}"\n' + FOLDER, "lie inside one another"),
+    "Immich's own storage": (
+        SERVER + '[[folders]]\npath = "{tmp}/a/b/immich/upload/user"\n',
+        "{tmp}/a/b/immich/upload/user is at, above or below Immich's own storage ({tmp}/a/b/immich/upload",
+    ),
+    "a folder that holds Immich's storage": (
+        SERVER + '[[folders]]\npath = "{tmp}/a/b/immich"\n',
+        "{tmp}/a/b/immich is at, above or below Immich's own storage ({tmp}/a/b/immich/upload",
+    ),
     "a relative state": ('state_dir = "state"\n' + FOLDER, "'state' is not an absolute path"),
     "a state that is a file": ('state_dir = "{tmp}/key"\n' + FOLDER, "{tmp}/key is not a folder"),
     "a missing key file": (
@@ -132,11 +140,12 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
     "no key": (FOLDER.replace("api_key_file", "# "), "No API key for http://nas:2283"),
     "an address without a scheme": (
         FOLDER.replace("http://", ""),
-        "[server], url: 'nas:2283' is not an http or https address; write it as",
+        "[server], url: The server's address must be an http:// or https:// URL",
     ),
-    "an address without a host": (FOLDER.replace("nas:2283", ""), "is not an http or https"),
-    "an address with a bad port": (FOLDER.replace("2283", "x"), "is not an address; write it as"),
-    "an address with a query": (FOLDER.replace("2283", "2283/?a=b"), "more than an address in it"),
+    "an address without a host": (FOLDER.replace("nas:2283", ""), "must be an http:// or https"),
+    "an address with a bad port": (FOLDER.replace("2283", "x"), "is no URL; write it like"),
+    "an address with a query": (FOLDER.replace("2283", "2283/?a=b"), "must end before any '?'"),
+    "an address with a bad host": (FOLDER.replace("nas", "n..as"), "no name that a host can"),
     "an address with a line break": (FOLDER.replace("nas", "n\\nas"), "holds a line break"),
     "an empty address": (FOLDER.replace("http://nas:2283", ""), "[server], url: it is empty"),
     "limits the wrong way round": (
@@ -154,6 +163,8 @@ def test_a_mistake_is_one_sentence(write: WRITE, tmp_path: Path, text: str, sent
     (tmp_path / "other").mkdir()
     (tmp_path / "photos" / "below").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "photos")
+    (tmp_path / "a" / "b" / "immich" / "upload" / "user").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "immich" / "upload" / ".immich").touch()
     (tmp_path / "long").write_text("secret-one\nsecret-two\n")
 
     with pytest.raises(Misconfigured) as raised:
@@ -209,7 +220,7 @@ def test_a_key_in_the_environment_is_checked_and_never_shown(
 
 def test_a_password_in_an_address_is_never_shown(write: WRITE) -> None:
     """The address is refused, and the error has no part of the password."""
-    with pytest.raises(Misconfigured, match="no user name or password") as raised:
+    with pytest.raises(Misconfigured, match="must not hold a user or password") as raised:
         resolve(load(write(FOLDER.replace("http://", "http://me:hunter22@"))))
 
     assert "hunter22" not in str(raised.value)
