@@ -48,13 +48,26 @@ class Call:
 
 
 class Immich:
-    """One account on one server; made by `connect`."""
+    """One account on one server; made by `connect`.
 
-    def __init__(self, http: httpx.AsyncClient, route: Route, limits: Limits, clock: Clock) -> None:
+    It speaks to httpx's transport without httpx's client: no cookie jar (a session cookie would win
+    over the key), no redirects, no proxies or credentials from the environment, no decoding.
+    """
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, account: Account, limits: Limits, clock: Clock
+    ) -> None:
         self.gate = Gate(limits.probe_every, clock)
         self.limits = limits
-        self._http = http
-        self._route = route
+        self._transport = transport
+        self._route = Route(account.url, account.api_key)
+        self._headers = {
+            "host": httpx.URL(account.url).netloc.decode("ascii"),
+            "x-api-key": account.api_key.reveal(),
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "immich-sync",
+        }
         self._clock = clock
         self._version: Version | None = None
         self._me: Me | None = None
@@ -71,12 +84,14 @@ class Immich:
         if not probing:
             self.gate.check()
         content = None if call.json is None else dumps(call.json).encode()
-        request = self._http.build_request(
+        kind = {} if content is None else {"content-type": "application/json"}
+        request = httpx.Request(
             call.method,
             self._route.url + "/api" + call.path,
-            content=content,
             params=call.params,
-            headers={} if content is None else {"content-type": "application/json"},
+            headers={**self._headers, **kind},
+            content=content,
+            extensions=self._timeouts(),
         )
         try:
             with anyio.fail_after(SMALL_CALL):
@@ -98,15 +113,12 @@ class Immich:
         self, path: str, headers: Mapping[str, str], body: httpx.AsyncByteStream
     ) -> httpx.Request:
         """A POST with a body that streams; its time limits are the caller's to watch."""
-        patient = httpx.Timeout(None, connect=self.limits.connect_timeout)
-        url = httpx.URL(self._route.url + "/api" + path)
-        host = url.netloc.decode("ascii")  # a request with a stream of its own gets none by itself
         return httpx.Request(
             "POST",
-            url,
-            headers={"host": host, **self._http.headers, **headers},
+            self._route.url + "/api" + path,
+            headers={**self._headers, **headers},
             stream=body,
-            extensions={"timeout": patient.as_dict()},
+            extensions=self._timeouts(),
         )
 
     async def exchange(
@@ -114,11 +126,11 @@ class Immich:
     ) -> Answer:
         """The whole answer. Raises NotImmich if it is too long, and `BREAKS` as they come."""
         try:
-            response = await self._http.send(request, stream=True)
+            response = await self._transport.handle_async_request(request)
         except STALE:
             if not again:
                 raise
-            response = await self._http.send(request, stream=True)
+            response = await self._transport.handle_async_request(request)
         body = bytearray()
         try:
             async for piece in response.aiter_raw():
@@ -131,6 +143,10 @@ class Immich:
         finally:
             await response.aclose()
         return Answer(response.status_code, response.headers, bytes(body))
+
+    def _timeouts(self) -> dict[str, object]:
+        """Connecting is limited here; everything after it by whoever asks, as a whole."""
+        return {"timeout": httpx.Timeout(None, connect=self.limits.connect_timeout).as_dict()}
 
     def broken(self, error: Exception, what: str) -> ServerTrouble:
         """The trouble behind one of `BREAKS`, for exchanges that are not small calls."""
@@ -200,8 +216,7 @@ async def connect(
 ) -> AsyncIterator[Immich]:
     """An account's Immich, for as long as the block lasts; nothing is asked yet.
 
-    No redirects, no proxies or keys from the environment, no compression. Raises Misconfigured if
-    the key could not stand in a header (the text does not repeat it).
+    Raises Misconfigured if the key could not stand in a header (the text does not repeat it).
     """
     key = account.api_key.reveal()
     if not _KEY.fullmatch(key):
@@ -212,16 +227,5 @@ async def connect(
     if transport is None:
         tls = trust() if account.url.startswith("https:") else None
         transport = Transport(tls=tls, keep=limits.uploads + _SPARE_CONNECTIONS)
-    async with httpx.AsyncClient(
-        headers={
-            "x-api-key": key,
-            "accept": "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "immich-sync",
-        },
-        timeout=httpx.Timeout(SMALL_CALL, connect=limits.connect_timeout),
-        follow_redirects=False,
-        trust_env=False,
-        transport=transport,
-    ) as http:
-        yield Immich(http, Route(account.url, account.api_key), limits, clock)
+    async with transport:
+        yield Immich(transport, account, limits, clock)
