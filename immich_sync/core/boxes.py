@@ -18,7 +18,7 @@ _IMAGE_BRANDS: Final = frozenset(
 _CERTAIN: Final = frozenset(b"ftyp moov mdat meta moof uuid mfra sidx styp mpvd idat".split())
 _FILLER: Final = frozenset((b"free", b"skip", b"wide"))
 _HEADER: Final = 8
-_END: Final = 64  # so many zeros in a row stand in no compressed picture
+_END: Final = 16  # so many zeros in a row stand in no compressed picture
 _KEY: Final = b"mdtacom.apple.quicktime.content.identifier"
 _LONGEST: Final = 128  # of an identifier; Apple writes 36 characters
 _TABLE: Final = 64 * 1024  # bytes of metadata looked at
@@ -49,17 +49,14 @@ def boxes(window: Window, start: int, end: int) -> Iterator[Box | None]:
         header = window.at(position, _HEADER)
         size = int.from_bytes(header[:4], "big")
         content = position + _HEADER
+        if size == 0 and not is_blank(header):
+            yield Box(header[4:], content, end, open=True)
+            return
         if size == 1:
             size = int.from_bytes(window.at(content, 8), "big")
             content += 8
-        if len(header) < _HEADER or (size < content - position and size != 0):
+        if len(header) < _HEADER or size < content - position:
             yield None
-            return
-        if size == 0:
-            if is_blank(header):
-                yield None
-            else:
-                yield Box(header[4:], content, end, open=True)
             return
         yield Box(header[4:], content, position + size)
         position += size
@@ -73,13 +70,14 @@ def judge_boxes(window: Window) -> Completeness:
     play it. Fragments (`moof`) may always be followed by another: UNKNOWN, unless their index
     (`mfra`) ends the file. Zeros where pictures should end are space that was set aside: UNKNOWN.
     """
-    seen: list[Box] = []
     wanted = _index_wanted(window)
+    seen: dict[bytes, Box] = {}  # the last of each kind: there may be thousands, walked once
+    last = Box(b"", 0, 0)
     for box in boxes(window, 0, window.size):
-        indexed = any(known.kind in wanted for known in seen)
+        indexed = not wanted.isdisjoint(seen)
         if box is None:
             # Zeros or a stray byte behind a file that has all it needs: some cameras pad.
-            rest = window.at(seen[-1].end if seen else 0, _END)
+            rest = window.at(last.end, _END)
             unwritten = is_blank(rest) or len(rest) < _HEADER
             return Completeness.CUT if unwritten and not indexed else Completeness.UNKNOWN
         if box.open:
@@ -87,11 +85,10 @@ def judge_boxes(window: Window) -> Completeness:
             return Completeness.UNKNOWN if found else Completeness.CUT
         if box.end > window.size:
             return Completeness.CUT if box.kind in _CERTAIN else Completeness.UNKNOWN
-        seen.append(box)
-    kinds = {box.kind for box in seen}
-    if not kinds & wanted:
+        seen[box.kind] = last = box
+    if wanted.isdisjoint(seen):
         return Completeness.CUT
-    return Completeness.WHOLE if _is_written(window, seen) else Completeness.UNKNOWN
+    return Completeness.WHOLE if _is_written(window, seen, last) else Completeness.UNKNOWN
 
 
 def _index_wanted(window: Window) -> frozenset[bytes]:
@@ -104,14 +101,12 @@ def _index_wanted(window: Window) -> frozenset[bytes]:
     return frozenset((b"moov",))
 
 
-def _is_written(window: Window, seen: list[Box]) -> bool:
-    """Whether pictures are there, are the last that can come, and do not end in zeros."""
-    kinds = [box.kind for box in seen]
-    if b"mdat" not in kinds or (b"moof" in kinds and kinds[-1] != b"mfra"):
+def _is_written(window: Window, seen: dict[bytes, Box], last: Box) -> bool:
+    """Whether pictures are there, are the last that can come, and end in no zeros; nor the file."""
+    if b"mdat" not in seen or (b"moof" in seen and last.kind != b"mfra"):
         return False
-    pictures = next(box for box in reversed(seen) if box.kind == b"mdat")
-    last = next(box for box in reversed(seen) if box.kind not in _FILLER)
-    return not any(is_blank(_ending(window, box)) for box in (pictures, last))
+    ends = [seen[b"mdat"]] if last.kind in _FILLER else [seen[b"mdat"], last]
+    return not any(is_blank(_ending(window, box)) for box in ends)
 
 
 def _ending(window: Window, box: Box) -> bytes:

@@ -96,6 +96,6 @@ def _judge_webp(window: Window, announced: int) -> Completeness:
     tail = window.tail()
     if window.size < announced or (len(tail) == TAIL and is_blank(tail)):
         return Completeness.CUT
-    if window.size > announced + announced % 2 or is_blank(tail[-64:]):
+    if window.size > announced + announced % 2 or is_blank(tail[-_HEAD:]):
         return Completeness.UNKNOWN
     return Completeness.WHOLE

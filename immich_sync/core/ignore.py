@@ -66,7 +66,7 @@ RULES = (
         "Nextcloud's own: a file being received, its journal or its log",
         patterns=(
             rb"\..*\.~[0-9a-f]+",
-            rb"\._?sync_[0-9a-f]+\.db.*",
+            rb"\.sync_[0-9a-f]+\.db.*",
             rb"\.(?:own|next)cloudsync\.log.*",
         ),
     ),
@@ -126,7 +126,7 @@ RULES = (
         "deleted or renamed, but still open on an SMB client",
         patterns=(
             rb"\.smbdelete.*",
-            rb"\.(?:__)?smb[0-9a-f]{4,}",
+            rb"\.smb[0-9a-f]{4,}",
         ),
         directories=False,
     ),
@@ -242,7 +242,8 @@ def ignored_name(name: bytes, *, directory: bool, include_hidden: bool) -> Rule 
         and found.lastindex
     ):
         return lookup.patterned[found.lastindex - 1]
-    if rule := lookup.extensions.get(folded.rpartition(b".")[2]):
+    _, dot, extension = folded.rpartition(b".")
+    if dot and (rule := lookup.extensions.get(extension)):
         return rule
     return HIDDEN if not include_hidden and folded[:1] == b"." else None
 

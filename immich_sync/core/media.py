@@ -3,8 +3,7 @@
 Its own module because everything that sees a name asks here, and only here, what it is.
 """
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Container, Iterable, Mapping
 from enum import Enum, auto
 from functools import cache
 from itertools import product
@@ -87,12 +86,12 @@ def kind_of(name: bytes, types: Mapping[bytes, Kind] = BUILT_IN) -> Kind | None:
     return types.get(extension_of(name))
 
 
-def forbids_media(names: AbstractSet[bytes]) -> bool:
+def forbids_media(names: Container[bytes]) -> bool:
     """Whether a directory with these names says of itself that it holds no photos (Android)."""
     return b".nomedia" in names
 
 
-def sidecar_of(name: bytes, names: AbstractSet[bytes]) -> bytes | None:
+def sidecar_of(name: bytes, names: Container[bytes]) -> bytes | None:
     """The sidecar of a photo or video among the names of its directory (its own too), or None.
 
     `IMG.jpg.xmp` comes before `IMG.xmp`; extensions may be spelled in any case, the rest must be
@@ -109,7 +108,7 @@ def sidecar_of(name: bytes, names: AbstractSet[bytes]) -> bytes | None:
     return None
 
 
-def _owner(base: bytes, names: AbstractSet[bytes]) -> bytes | None:
+def _owner(base: bytes, names: Container[bytes]) -> bytes | None:
     """The one file that the sidecar `base + .xmp` belongs to; None if it cannot be told.
 
     A wrong sidecar gives a photo another one's date and place, a missing one costs what can be
@@ -133,7 +132,7 @@ def _owner(base: bytes, names: AbstractSet[bytes]) -> bytes | None:
     return None
 
 
-def still_of(motion_name: bytes, names: AbstractSet[bytes]) -> bytes | None:
+def still_of(motion_name: bytes, names: Container[bytes]) -> bytes | None:
     """The still of the live photo whose motion part this may be: same stem, HEIC before JPEG.
 
     None unless the name is that of a MOV or MP4 and no other video is nearer to the still. That
@@ -143,13 +142,13 @@ def still_of(motion_name: bytes, names: AbstractSet[bytes]) -> bytes | None:
     return still if motion == motion_name else None
 
 
-def motion_of(still_name: bytes, names: AbstractSet[bytes]) -> bytes | None:
+def motion_of(still_name: bytes, names: Container[bytes]) -> bytes | None:
     """The motion part of the live photo whose still this may be: `still_of`, the other way."""
     still, motion = _pair(_stem(still_name), names)
     return motion if still == still_name else None
 
 
-def _pair(stem: bytes, names: AbstractSet[bytes]) -> tuple[bytes | None, bytes | None]:
+def _pair(stem: bytes, names: Container[bytes]) -> tuple[bytes | None, bytes | None]:
     """The still and the motion part with a stem, both or neither."""
     stills = (n for end in (b"heic", b"heif", b"jpg", b"jpeg") for n in _spelled(stem, end))
     motions = (n for end in (b"mov", b"mp4") for n in _spelled(stem, end))
