@@ -21,7 +21,7 @@ from immich_sync.core.ports import Clock
 from immich_sync.immich import wire
 from immich_sync.immich.about import Me, MediaTypes, Version
 from immich_sync.immich.gate import Gate
-from immich_sync.immich.transport import Transport, trust
+from immich_sync.immich.transport import AnyTransport, Transport, trust
 from immich_sync.immich.trouble import BREAKS, STALE, Answer, Route, from_break, from_status, read
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Immich:
     """
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, account: Account, limits: Limits, clock: Clock
+        self, transport: AnyTransport, account: Account, limits: Limits, clock: Clock
     ) -> None:
         self.gate = Gate(limits.probe_every, clock)
         self.limits = limits
@@ -212,7 +212,7 @@ async def connect(
     account: Account,
     limits: Limits,
     clock: Clock,
-    transport: httpx.AsyncBaseTransport | None = None,
+    transport: AnyTransport | None = None,
 ) -> AsyncIterator[Immich]:
     """An account's Immich, for as long as the block lasts; nothing is asked yet.
 

@@ -49,13 +49,13 @@ class Gate:
     def check(self) -> None:
         """Nothing while open; raises the trouble while closed, so that nobody hammers."""
         if self._trouble is not None:
-            raise copy.copy(self._trouble)  # each raising fills its own traceback
+            raise copy.copy(self._trouble)
 
     def close(self, trouble: ServerTrouble) -> None:
         """Closed with `trouble`; if it was closed before, the first trouble stays."""
         if self._trouble is not None:
             return
-        self._trouble = trouble
+        self._trouble = copy.copy(trouble)  # without the traceback, and all that it holds
         self._since = self._clock.now()
         self._strikes += 1
         self._opened = anyio.Event()
@@ -99,7 +99,7 @@ class Gate:
             try:
                 await ask()
             except ServerTrouble as trouble:
-                self._trouble = trouble
+                self._trouble = copy.copy(trouble)
             except SyncTrouble:
                 continue
             else:

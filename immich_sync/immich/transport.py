@@ -16,6 +16,8 @@ import httpx
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept: less than the 5 s after which Node closes it."""
+AnyTransport = httpx.AsyncBaseTransport
+"""Where a simulation puts its own network, without importing httpx."""
 _TLS_GRACE = 0.01  # seconds to tell an answer from TLS's own housekeeping
 _READ = 65_536
 
