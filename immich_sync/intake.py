@@ -13,7 +13,7 @@ from immich_sync.bell import Bell
 from immich_sync.core.compare import compare
 from immich_sync.core.errors import FileTrouble, FileVanished
 from immich_sync.core.folder import Folder
-from immich_sync.core.ports import Changes, ChangeSource, Lane
+from immich_sync.core.ports import Changes, ChangeSource, Lane, WatchHealth
 from immich_sync.core.schedule import LastScan, next_scan
 from immich_sync.core.settle import Settling
 from immich_sync.core.types import (
@@ -63,7 +63,7 @@ class Intake:
         self.last_scan: LastScan | None = None
         self.last_new: float | None = None  # wall-clock seconds
         self.scanning = False
-        self._id = folder_id
+        self.folder_id = folder_id
         self._world = world
         self._source = source
         self._looking = looking
@@ -88,6 +88,10 @@ class Intake:
         self._wanted = self._wanted or why
         self._asked.ring()
 
+    def health(self) -> WatchHealth:
+        """How well the folder is being watched just now."""
+        return self._source.health()
+
     def resettle(self, place: Place) -> None:
         """This file moved while it was being worked on: watch it until it holds still."""
         self._settling.hint(place, Evidence.NONE, anyio.current_time())
@@ -95,7 +99,11 @@ class Intake:
 
     def is_quiet(self) -> bool:
         """Whether nothing is on its way into the queue; a file known to be cut off may wait."""
-        scanned = self.last_scan is not None and not self._wanted and not self.scanning
+        if self.scanning or self._wanted:
+            return False
+        if not self.root.online:
+            return True  # nothing will come from there
+        scanned = self.last_scan is not None
         return scanned and not self._dirty and not self._settling.growing(anyio.current_time())
 
     async def _listen(self) -> None:
@@ -108,7 +116,7 @@ class Intake:
             self._dirty[directory] = None
             for name, evidence in names.items():
                 if takes(self._policy, directory, name):
-                    self._settling.hint(Place(self._id, directory, name), evidence, now)
+                    self._settling.hint(Place(self.folder_id, directory, name), evidence, now)
         if changes.scan:
             self.scan_soon(changes.scan)
         self._moved.ring()
@@ -143,7 +151,7 @@ class Intake:
         self._wanted, self.scanning = "", True
         began, clock = anyio.current_time(), self._world.clock
         last = clock.now()
-        tally = await scan(self.folder, self._id, self.root, self._world, self._looking)
+        tally = await scan(self.folder, self.folder_id, self.root, self._world, self._looking)
         now = anyio.current_time()
         for place in tally.moving:
             self._settling.hint(place, Evidence.NONE, now)
@@ -175,18 +183,18 @@ class Intake:
             del self._dirty[directory]
             self._listed[directory] = now
         found = await self._world.blocking(self._looking, self._listings, directories)
-        known = await self._world.store(stamps, self._id, [one.directory for one in found])
+        known = await self._world.store(stamps, self.folder_id, [one.directory for one in found])
         arrivals: list[Arrival] = []
         gone: list[Forgotten] = []
         for one in found:
             differs = compare(one.media, known.get(one.directory, {}), wall=self._world.clock.now())
             for name in (*differs.due, *differs.moving):
-                self._settling.hint(Place(self._id, one.directory, name), Evidence.NONE, now)
+                self._settling.hint(Place(self.folder_id, one.directory, name), Evidence.NONE, now)
             arrivals += (
-                Arrival(Place(self._id, one.directory, name), Priority.RECHECK)
+                Arrival(Place(self.folder_id, one.directory, name), Priority.RECHECK)
                 for name in differs.touched
             )
-            gone += (Forgotten(Place(self._id, one.directory, name)) for name in differs.gone)
+            gone += (Forgotten(Place(self.folder_id, one.directory, name)) for name in differs.gone)
         self._moved.ring()
         if arrivals:
             await self._world.store(queue.put, arrivals, now=self._world.clock.now())
@@ -218,8 +226,10 @@ class Intake:
                     self._settling.lost(place)
                 elif self._settling.saw(place, *sight, now, wall=wall):
                     settled.append((place, sight[0]))
-            if settled and await self._world.store(arrive, settled, Priority.NEW, now=wall):
-                self._note_new()
+            if settled:
+                count = await self._world.store(arrive, settled, Priority.NEW, now=wall)
+                if count:
+                    self._note_new()
 
     def _note_new(self) -> None:
         self.last_new = self._world.clock.now()

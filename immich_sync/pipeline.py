@@ -24,7 +24,6 @@ from immich_sync.core.types import (
     Completeness,
     Due,
     File,
-    FolderId,
     Held,
     Hold,
     Origin,
@@ -49,7 +48,6 @@ class Route:
     """The way of one folder's files into one account."""
 
     folder: Folder
-    folder_id: FolderId
     account: AccountId
     immich: Immich
     checker: Coalescer[Checksum, Presence]

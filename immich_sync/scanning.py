@@ -30,7 +30,7 @@ class Tally:
     due: int = 0
     gone: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
-    others: Counter[str] = field(default_factory=Counter)  # not media, by extension
+    others: Counter[bytes] = field(default_factory=Counter)  # not media, by extension
     troubles: list[tuple[bytes, str]] = field(default_factory=list)  # directories not listed
     moving: list[Place] = field(default_factory=list)  # to be watched until they hold still
     finished: bool = False  # began and ended on a healthy root

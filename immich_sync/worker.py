@@ -4,6 +4,7 @@ Its own module because this is the one place that retries: whatever goes wrong b
 as SyncTrouble, `core.backoff` judges it, and the queue keeps the judgement.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -30,6 +31,8 @@ from immich_sync.pipeline import Route, sync
 from immich_sync.store import queue
 from immich_sync.world import World
 
+RECENT = 200
+"""Jobs whose ends tell the pace."""
 BREATH = 0.02
 """Seconds between two looks into the queue: what comes due in between is taken together."""
 
@@ -49,8 +52,10 @@ class Crew:
     ) -> None:
         self.bell = Bell()
         self.routes: dict[FolderId, Route] = {}  # of the folders whose account has been reached
+        self.paused: set[FolderId] = set()  # by a person
         self.busy: dict[Place, Job] = {}
         self.failures = 0  # attempts that failed since the start
+        self._ends: deque[float] = deque(maxlen=RECENT)  # when jobs ended (monotonic)
         self._world = world
         self._limits = limits
         self._resettle = resettle
@@ -58,7 +63,25 @@ class Crew:
 
     def open_folders(self) -> Sequence[FolderId]:
         """The folders whose files may go up just now."""
-        return [folder for folder, route in self.routes.items() if route.is_open()]
+        return [
+            folder
+            for folder, route in self.routes.items()
+            if route.is_open() and folder not in self.paused
+        ]
+
+    def pause(self, folder: FolderId) -> None:
+        """Start on none of the folder's files until told otherwise."""
+        self.paused.add(folder)
+
+    def resume(self, folder: FolderId) -> None:
+        """Go on with the folder's files."""
+        self.paused.discard(folder)
+        self.bell.ring()
+
+    def eta(self, jobs: int) -> float | None:
+        """Seconds that so many jobs will take at the pace of late; None if there is none."""
+        span = anyio.current_time() - self._ends[0] if self._ends else 0.0
+        return jobs * span / len(self._ends) if span > 0 else None
 
     async def work(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
         """Work on jobs, many at a time, until the stream ends."""
@@ -102,6 +125,7 @@ class Crew:
                 if records:
                     await self._world.journal.commit(*records)
                 del self.busy[job.place]
+                self._ends.append(anyio.current_time())
                 self.bell.ring()
 
     async def _attempt(self, due: Due, route: Route) -> Sequence[Record]:

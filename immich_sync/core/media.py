@@ -96,20 +96,25 @@ def sidecar_of(name: bytes, names: Container[bytes]) -> bytes | None:
 
     `IMG.jpg.xmp` comes before `IMG.xmp`; extensions may be spelled in any case, the rest must be
     equal byte for byte. A sidecar belongs to one file at most: see `_owner`. That it is not empty
-    is for the caller to look at.
+    is for the caller to look at. Some 25 names are looked for, more only where one is found, since
+    each may cost a caller a question to the disk.
     """
     stem = _stem(name)
     # The media's own spelling first: beside the twins `a.JPG` and `a.jpg`, each has its own.
-    bases = [name, *(base for base in _spelled(stem, extension_of(name)) if base != name), stem]
-    for base in bases:
-        for sidecar in _spelled(base, b"xmp"):
-            if sidecar in names and _owner(base, names) == name:
-                return sidecar
+    others = [base for base in _spelled(stem, extension_of(name)) if base != name]
+    candidates = [(name, end) for end in _SIDECAR_ENDS]
+    candidates += [(base, end) for base in others for end in _spellings(b"xmp")]
+    candidates += [(stem, end) for end in _SIDECAR_ENDS]
+    for base, end in candidates:
+        if base + end in names and _owner(base, name, names) == name:
+            return base + end
     return None
 
 
-def _owner(base: bytes, names: Container[bytes]) -> bytes | None:
+def _owner(base: bytes, asking: bytes, names: Container[bytes]) -> bytes | None:
     """The one file that the sidecar `base + .xmp` belongs to; None if it cannot be told.
+
+    `asking` is a file that may be the one, however oddly its extension is spelled.
 
     A wrong sidecar gives a photo another one's date and place, a missing one costs what can be
     sent later: in doubt it is nobody's. With a media extension in `base` it is that file's alone,
@@ -121,11 +126,12 @@ def _owner(base: bytes, names: Container[bytes]) -> bytes | None:
     if base in names:
         return base
     if kind_of(base) is not None:
-        twins = [twin for twin in _spelled(_stem(base), extension_of(base)) if twin in names]
-        return twins[0] if len(twins) == 1 else None
-    same = [m for end in BUILT_IN if end != b"xmp" for m in _spelled(base, end) if m in names]
-    stills = [media for media in same if kind_of(media) is not Kind.VIDEO]
-    raws = [media for media in stills if kind_of(media) is Kind.RAW]
+        twins = {twin for twin in _spelled(_stem(base), extension_of(base)) if twin in names}
+        return asking if twins <= {asking} and _stem(asking) == _stem(base) else None
+    media = (m for end in BUILT_IN if end != b"xmp" for m in _spelled(base, end))
+    same = sorted({asking, *(m for m in media if m in names)})
+    stills = [one for one in same if kind_of(one) is not Kind.VIDEO]
+    raws = [one for one in stills if kind_of(one) is Kind.RAW]
     for candidates in (same, stills, raws):
         if len(candidates) == 1:
             return candidates[0]
@@ -138,20 +144,24 @@ def still_of(motion_name: bytes, names: Container[bytes]) -> bytes | None:
     None unless the name is that of a MOV or MP4 and no other video is nearer to the still. That
     both were taken together is for `complete.content_identifier` or the caller to prove.
     """
+    if extension_of(motion_name) not in _MOTIONS:
+        return None
     still, motion = _pair(_stem(motion_name), names)
     return still if motion == motion_name else None
 
 
 def motion_of(still_name: bytes, names: Container[bytes]) -> bytes | None:
     """The motion part of the live photo whose still this may be: `still_of`, the other way."""
+    if extension_of(still_name) not in _STILLS:
+        return None
     still, motion = _pair(_stem(still_name), names)
     return motion if still == still_name else None
 
 
 def _pair(stem: bytes, names: Container[bytes]) -> tuple[bytes | None, bytes | None]:
     """The still and the motion part with a stem, both or neither."""
-    stills = (n for end in (b"heic", b"heif", b"jpg", b"jpeg") for n in _spelled(stem, end))
-    motions = (n for end in (b"mov", b"mp4") for n in _spelled(stem, end))
+    stills = (n for end in _STILLS for n in _spelled(stem, end))
+    motions = (n for end in _MOTIONS for n in _spelled(stem, end))
     still = next((name for name in stills if name in names), None)
     motion = next((name for name in motions if name in names), None)
     return (still, motion) if still is not None and motion is not None else (None, None)
@@ -162,18 +172,17 @@ def _stem(name: bytes) -> bytes:
 
 
 def _spelled(stem: bytes, extension: bytes) -> list[bytes]:
-    """The names that a stem and an extension make in upper and lower case, lower case first."""
     return [stem + end for end in _spellings(extension)]
-
-
-_LONGEST = max(len(extension) for extension in BUILT_IN)
 
 
 @cache
 def _spellings(extension: bytes) -> tuple[bytes, ...]:
-    """`.jpg`, `.jpG` … `.JPG`: looked up one by one, so that no directory is walked per file."""
-    if len(extension) > _LONGEST:
-        return (b"." + extension, b"." + extension.upper())
-    letters = ({extension[i : i + 1], extension[i : i + 1].upper()} for i in range(len(extension)))
-    ordered = (sorted(letter, reverse=True) for letter in letters)
-    return tuple(b"." + b"".join(spelling) for spelling in product(*ordered))
+    """The ways in which cameras and programs write an extension: `.jpg`, `.JPG`, `.Jpg`."""
+    return tuple(b"." + end for end in (extension, extension.upper(), extension.capitalize()))
+
+
+_STILLS = (b"heic", b"heif", b"jpg", b"jpeg")
+_MOTIONS = (b"mov", b"mp4")
+_OTHER_SIDECAR_ENDS = (b"." + bytes(end) for end in product(b"xX", b"mM", b"pP"))
+_SIDECAR_ENDS = tuple(dict.fromkeys((*_spellings(b"xmp"), *_OTHER_SIDECAR_ENDS)))
+"""`.xmp` in every case, the usual ones first."""

@@ -45,7 +45,7 @@ class FolderStatus:
     name: str
     path: str
     account: str
-    state: str  # starting | scanning | watching | offline | unapproved | paused
+    state: str  # starting | scanning | watching | paused | offline | unapproved | stopped
     watch: str  # inotify | poll | both | degraded
     files: int
     verified: int

@@ -24,10 +24,8 @@ class FolderRow:
     """A folder as it was known before this start."""
 
     id: FolderId
-    identity: str | None  # the file system last accepted; None if none has been
-    account: AccountId
-    policy: str
-    requeued: int  # files that are due again because account or policy changed
+    account: AccountId | None  # None until its server has been reached once
+    requeued: int  # files that are due again because the policy changed
 
 
 def ensure_account(database: Database, server: str, user: str) -> AccountId:
@@ -38,37 +36,42 @@ def ensure_account(database: Database, server: str, user: str) -> AccountId:
 
 
 def ensure_folder(
-    database: Database,
-    *,
-    name: str,
-    root: bytes,
-    account: AccountId,
-    kind: Kind,
-    policy: str,
-    now: float,
+    database: Database, *, name: str, root: bytes, kind: Kind, policy: str, now: float
 ) -> FolderRow:
     """The folder's row, made if there is none; it is the same folder as long as its root is.
 
-    Returned is what the row said before. If its account or its policy (whatever the caller wants
-    every known file looked at again for, such as the album's template) has changed, the new ones
-    are stored and every file that is not held is due with RECHECK, in one transaction. Raises
-    StateTrouble.
+    If its policy (whatever the caller wants every known file looked at again for, such as the
+    album's template) is another one than last time, the new one is stored and every file that is
+    not held is due with RECHECK, in one transaction. Raises StateTrouble.
     """
     with database.writing() as connection:
         row = connection.execute(_READ_FOLDER, (kind.value, root)).fetchone()
         if row is None:
             made = connection.execute(
-                _MAKE_FOLDER, (account, kind.value, root, text(name), text(policy))
+                _MAKE_FOLDER, (kind.value, root, text(name), text(policy))
             ).fetchone()
-            return FolderRow(FolderId(made[0]), None, account, policy, 0)
-        folder, known_identity, old_account, old_policy = row
-        requeued = 0
-        if (old_account, old_policy) != (account, text(policy)):
-            requeued = _requeue(connection, folder, Priority.RECHECK, now)
-        connection.execute(_UPDATE_FOLDER, (account, text(name), text(policy), folder))
-        return FolderRow(
-            FolderId(folder), known_identity, AccountId(old_account), old_policy, requeued
-        )
+            return FolderRow(FolderId(made[0]), None, 0)
+        folder, account, old_policy = row
+        same = old_policy == text(policy)
+        requeued = 0 if same else _requeue(connection, folder, Priority.RECHECK, now)
+        connection.execute(_UPDATE_FOLDER, (text(name), text(policy), folder))
+        known = None if account is None else AccountId(account)
+        return FolderRow(FolderId(folder), known, requeued)
+
+
+def assign(database: Database, folder: FolderId, account: AccountId, now: float) -> None:
+    """The folder's files belong into this account from now on.
+
+    If that was another one before, every file that is not held is due with RECHECK: what is known
+    about assets there says nothing about them here. Raises StateTrouble.
+    """
+    with database.writing() as connection:
+        (before,) = connection.execute(
+            "SELECT account FROM folder WHERE id = ?", (folder,)
+        ).fetchone()
+        connection.execute("UPDATE folder SET account = ? WHERE id = ?", (account, folder))
+        if before not in {None, account}:
+            _requeue(connection, folder, Priority.RECHECK, now)
 
 
 def identity(database: Database, folder: FolderId) -> str | None:
@@ -100,13 +103,11 @@ INSERT INTO account (server, user) VALUES (?, ?)
 ON CONFLICT DO UPDATE SET user = excluded.user RETURNING id
 """
 
-_READ_FOLDER = "SELECT id, identity, account, policy FROM folder WHERE kind = ? AND root = ?"
+_READ_FOLDER = "SELECT id, account, policy FROM folder WHERE kind = ? AND root = ?"
 
-_MAKE_FOLDER = """
-INSERT INTO folder (account, kind, root, name, policy) VALUES (?, ?, ?, ?, ?) RETURNING id
-"""
+_MAKE_FOLDER = "INSERT INTO folder (kind, root, name, policy) VALUES (?, ?, ?, ?) RETURNING id"
 
-_UPDATE_FOLDER = "UPDATE folder SET account = ?, name = ?, policy = ? WHERE id = ?"
+_UPDATE_FOLDER = "UPDATE folder SET name = ?, policy = ? WHERE id = ?"
 
 _REQUEUE = """
 INSERT INTO job (folder, dir, name, priority, due_at)

@@ -8,11 +8,7 @@ an older version refuses the state instead of taking it for damaged.
 from sqlite_utils import Migrations
 from sqlite_utils.db import Database
 
-migrations = Migrations("immich_sync")
-"""Every step, oldest first. Apply them within one IMMEDIATE transaction."""
 
-
-@migrations()
 def tables(database: Database) -> None:
     """The first release: who and where, what lies where, what is in Immich, what is due."""
     for statement in _TABLES:
@@ -33,7 +29,7 @@ _TABLES = (
     """
     CREATE TABLE folder (
         id INTEGER PRIMARY KEY,
-        account INTEGER NOT NULL REFERENCES account (id),
+        account INTEGER REFERENCES account (id),
         kind TEXT NOT NULL,
         root BLOB NOT NULL,
         name TEXT NOT NULL,
@@ -131,3 +127,11 @@ _TABLES = (
     ) STRICT
     """,
 )
+
+STEPS = (tables,)
+"""Every step, oldest first."""
+
+migrations = Migrations("immich_sync")
+"""The steps, to be applied within one IMMEDIATE transaction."""
+for _step in STEPS:
+    migrations()(_step)

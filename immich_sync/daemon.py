@@ -1,0 +1,136 @@
+"""The process: state folder, signals, control socket, systemd, and the engine in their midst.
+
+Its own module because it is the only one that knows the whole, and the only one that knows that
+it is a process.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import structlog
+
+from immich_sync import control, systemd
+from immich_sync.core.folder import Setup
+from immich_sync.core.types import Activity
+from immich_sync.engine import Engine
+from immich_sync.machine import this_machine
+from immich_sync.orders import Orders
+from immich_sync.store import queue
+from immich_sync.store.database import lock_state, open_database
+
+STATE_FILE = "state.db"
+LAST_RESORT = 7.5
+"""Seconds after which a process that was told to stop ends, even if a disk never answers."""
+GLANCE = 0.1
+"""Seconds between two looks at whether a `--once` run has drained."""
+
+log = structlog.get_logger()
+
+
+async def run(
+    setup: Setup,
+    *,
+    once: bool = False,
+    within: float | None = None,
+    tell: Callable[[Activity], None] = lambda _: None,
+    started: Callable[[Engine], None] = lambda _: None,
+) -> int:
+    """Sync until SIGTERM or SIGINT; with `once`, until all is done or `within` seconds are over.
+
+    Returns the exit code: 0, or 1 if with `once` something failed or could not be reached. `tell`
+    hears what happens to each file; `started` is given the engine. Raises Misconfigured,
+    StateTrouble, and ServerTrouble if address or key turn out to be wrong from the start.
+    """
+    state = Path(setup.state)
+    with lock_state(state):
+        database = open_database(state / STATE_FILE)
+        if database.moved_aside:
+            log.warning("state_rebuilt", moved_aside=str(database.moved_aside))
+        with closing(database):
+            engine = Engine(setup, this_machine(setup.limits), database, tell)
+            code = await _live(engine, state / control.SOCKET, started, once=once, within=within)
+    if engine.fatal is not None:
+        raise engine.fatal
+    return code
+
+
+async def _live(
+    engine: Engine,
+    socket: Path,
+    started: Callable[[Engine], None],
+    *,
+    once: bool,
+    within: float | None,
+) -> int:
+    code = 0
+
+    async def until_drained() -> None:
+        nonlocal code
+        code = await _drain(engine, within)
+        engine.stop()
+
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(control.serve, socket, Orders(engine).handle)
+        tasks.start_soon(_heed_signals, engine)
+        tasks.start_soon(_reassure, engine)
+        if once:
+            tasks.start_soon(until_drained)
+        systemd.ready()
+        started(engine)
+        await engine.run()
+        systemd.stopping()
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def _heed_signals(engine: Engine) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            systemd.stopping()
+            engine.stop()
+            last_resort = threading.Timer(LAST_RESORT, os._exit, (0,))
+            last_resort.daemon = True  # a process that ends in time does not wait for it
+            last_resort.start()
+
+
+async def _reassure(engine: Engine) -> None:
+    """Tell systemd that the loop turns, and what it is doing."""
+    interval = systemd.watchdog_interval() or 30.0
+    while True:
+        systemd.alive()
+        systemd.status(f"{len(engine.crew.busy)} files in hand")
+        await anyio.sleep(interval)
+
+
+async def _drain(engine: Engine, within: float | None) -> int:
+    """Wait until nothing is due and nothing grows; the exit code."""
+    with anyio.move_on_after(within):
+        while True:
+            if await _drained(engine):
+                break
+            await anyio.sleep(GLANCE)
+        lost = [one.folder.name for one in engine.intakes.values() if not one.root.online]
+        waiting = (await _counts(engine)).waiting
+        return 1 if engine.crew.failures or lost or waiting else 0
+    log.warning("timed_out", seconds=within)
+    return 1
+
+
+async def _drained(engine: Engine) -> bool:
+    intakes = engine.intakes.values()
+    if len(intakes) < len(engine.setup.folders) or engine.crew.busy:
+        return False
+    if not all(intake.is_quiet() for intake in intakes):
+        return False
+    return (await _counts(engine)).due == 0
+
+
+async def _counts(engine: Engine) -> queue.Counts:
+    now = engine.world.clock.now()
+    return await engine.world.store(queue.counts, now=now, folders=list(engine.intakes))

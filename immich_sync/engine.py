@@ -1,0 +1,202 @@
+"""Everything that lives while folders are being synced, wired together.
+
+Its own module because production and simulation run exactly this: what differs between them
+(clock, threads, disk, watcher, transport) comes in as `Surroundings`.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from immich_sync.core.errors import ServerTrouble
+from immich_sync.core.folder import Account, Folder, Limits, Setup
+from immich_sync.core.ports import Blocking, ChangeSource, Clock, Disk, Lane
+from immich_sync.core.types import AccountId, Activity, Due, FolderId, Place
+from immich_sync.immich.client import Immich
+from immich_sync.intake import Intake
+from immich_sync.joining import Joiner
+from immich_sync.journal import Journal
+from immich_sync.link import Link
+from immich_sync.pipeline import Route
+from immich_sync.rooting import Root
+from immich_sync.store import accounts
+from immich_sync.store.accounts import FolderRow
+from immich_sync.store.database import Database
+from immich_sync.store.door import Store
+from immich_sync.worker import Crew
+from immich_sync.world import World
+
+GRACE = 6.0
+"""Seconds that workers have to finish once nothing new comes in; Docker kills after 10."""
+LAST_WORDS = 1.0
+"""Seconds to write down what was learnt until the end."""
+LOOKERS = 2
+"""Small questions asked at once of one folder's disk."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the program stands in: the real machine, or a simulated one."""
+
+    clock: Clock
+    blocking: Blocking
+    disk: Disk
+    watch: Callable[[Folder], AbstractAsyncContextManager[ChangeSource]]
+    hashing: Callable[[Folder], Lane]
+    connect: Callable[[Account, Limits], AbstractAsyncContextManager[Immich]]
+
+
+class Engine:
+    """The running whole; `run` it once."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        surroundings: Surroundings,
+        database: Database,
+        tell: Callable[[Activity], None] = lambda _: None,
+    ) -> None:
+        self.setup = setup
+        self.links: dict[str, Link] = {}  # by the account's name
+        self.intakes: dict[FolderId, Intake] = {}
+        self.strangers: dict[FolderId, AccountId] = {}  # folders whose key has another user now
+        self.fatal: ServerTrouble | None = None  # why it ended by itself, if it did
+        self.stopping = False
+        self._surroundings = surroundings
+        self._rows: dict[FolderId, tuple[Folder, FolderRow]] = {}
+        self._joiners: dict[str, Joiner] = {}
+        self._stop = anyio.Event()
+        store = Store(database, surroundings.blocking)
+        journal = Journal(store, surroundings.clock.now)
+        self.world = World(
+            surroundings.clock, surroundings.blocking, surroundings.disk, store, journal
+        )
+        self.crew = Crew(self.world, setup.limits, resettle=self._resettle, tell=tell)
+
+    async def run(self) -> None:
+        """Sync until `stop` is called, or until an account turns out to be unusable (`fatal`)."""
+        async with AsyncExitStack() as connections:
+            for account in self.setup.accounts:
+                immich = await connections.enter_async_context(
+                    self._surroundings.connect(account, self.setup.limits)
+                )
+                self.links[account.name] = Link(account, immich, self.world, self.setup.limits)
+            for folder in self.setup.folders:
+                row = await self._open_folder(folder)
+                self._rows[row.id] = (folder, row)
+            try:
+                await self._sync()
+            finally:
+                with anyio.move_on_after(LAST_WORDS, shield=True):
+                    await self.world.journal.flush()
+
+    def stop(self) -> None:
+        """Take in nothing new, finish what is in hand within GRACE, and end."""
+        self.stopping = True
+        self._stop.set()
+
+    async def approve(self, folder: FolderId) -> None:
+        """A person says: what lies at the folder's root now, and whose key it is, is right."""
+        intake = self.intakes[folder]
+        intake.root.approve()
+        intake.scan_soon("approved")
+        if account := self.strangers.pop(folder, None):
+            now = self.world.clock.now()
+            await self.world.store(accounts.assign, folder, account, now)
+            self._open_way(folder, account)
+
+    async def _open_folder(self, folder: Folder) -> FolderRow:
+        return await self.world.store(
+            accounts.ensure_folder,
+            name=folder.name,
+            root=folder.root,
+            kind=accounts.Kind.WATCHED,
+            policy=f"album={folder.album!r} album_id={folder.album_id!r}",
+            now=self.world.clock.now(),
+        )
+
+    async def _sync(self) -> None:
+        """The outer group holds those who work, the inner one those who bring work in."""
+        send, receive = anyio.create_memory_object_stream[Due](0)
+        finished = anyio.Event()
+        async with anyio.create_task_group() as workers:
+            workers.start_soon(self.world.journal.run)
+            workers.start_soon(self._work, receive, finished)
+            for link in self.links.values():
+                workers.start_soon(link.run)
+            async with anyio.create_task_group() as sources:
+                for folder, row in self._rows.values():
+                    sources.start_soon(self._take_in, folder, row)
+                for link in self.links.values():
+                    sources.start_soon(self._reach, link, workers)
+                sources.start_soon(self.crew.feed, send)
+                await self._stop.wait()
+                sources.cancel_scope.cancel()
+            with anyio.move_on_after(GRACE):
+                await finished.wait()
+            workers.cancel_scope.cancel()
+
+    async def _work(self, jobs: MemoryObjectReceiveStream[Due], finished: anyio.Event) -> None:
+        await self.crew.work(jobs)
+        finished.set()
+
+    async def _take_in(self, folder: Folder, row: FolderRow) -> None:
+        looking = _looking(folder)
+        root = Root(folder, row.id, self.world, looking)
+        async with self._surroundings.watch(folder) as source:
+            intake = Intake(
+                folder, row.id, root, self.world, source,
+                looking=looking, arrived=self.crew.bell.ring,
+            )  # fmt: skip
+            self.intakes[row.id] = intake
+            await intake.run()
+
+    async def _reach(self, link: Link, workers: TaskGroup) -> None:
+        mine = {i: row for i, (folder, row) in self._rows.items() if folder.account == link.name}
+        try:
+            account = await link.reach([self._rows[i][0] for i in mine])
+        except ServerTrouble as trouble:
+            self.fatal = trouble
+            self.stop()
+            return
+        joiner = Joiner(account, link.immich, self.world.store, self.world.journal)
+        workers.start_soon(joiner.run)
+        self._joiners[link.name] = joiner
+        for folder, row in mine.items():
+            if row.account in {None, account}:
+                await self.world.store(accounts.assign, folder, account, self.world.clock.now())
+                self._open_way(folder, account)
+            else:
+                self.strangers[folder] = account
+
+    def _open_way(self, folder_id: FolderId, account: AccountId) -> None:
+        """The folder's jobs may go to this account from now on."""
+        folder, _ = self._rows[folder_id]
+        link = self.links[folder.account]
+        self.crew.routes[folder_id] = Route(
+            folder=folder,
+            account=account,
+            immich=link.immich,
+            checker=link.checker,
+            joiner=self._joiners[link.name],
+            flights=link.flights,
+            uploads=link.uploads,
+            looking=_looking(folder),
+            hashing=self._surroundings.hashing(folder),
+        )
+        self.crew.bell.ring()
+
+    def _resettle(self, place: Place) -> None:
+        if intake := self.intakes.get(place.folder):
+            intake.resettle(place)
+
+
+def _looking(folder: Folder) -> Lane:
+    return Lane(f"look {folder.name}", LOOKERS)

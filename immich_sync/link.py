@@ -1,0 +1,87 @@
+"""One account's link to its server: reached once, then kept.
+
+Its own module because who the key belongs to is known only from the server, and nothing may be
+written down for an account, or sent to it, before that.
+"""
+
+from collections.abc import Sequence
+
+import anyio
+import structlog
+
+from immich_sync.coalesce import Coalescer
+from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, Untrusted
+from immich_sync.core.folder import Account, Folder, Limits
+from immich_sync.core.types import AccountId, Checksum
+from immich_sync.flights import Flights
+from immich_sync.immich.about import Version
+from immich_sync.immich.check import Presence, checker
+from immich_sync.immich.client import Immich
+from immich_sync.store import accounts
+from immich_sync.world import World
+
+log = structlog.get_logger()
+
+
+class Link:
+    """One account while the program runs."""
+
+    def __init__(self, account: Account, immich: Immich, world: World, limits: Limits) -> None:
+        self.account = account
+        self.immich = immich
+        self.checker: Coalescer[Checksum, Presence] = checker(immich)
+        self.flights = Flights()
+        self.uploads = anyio.CapacityLimiter(limits.uploads)
+        self.version: Version | None = None  # None until the server has answered
+        self._world = world
+
+    async def run(self) -> None:
+        """Serve those who ask, and probe while the gate is closed, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.checker.run)
+            tasks.start_soon(self.immich.gate.probe, self.immich.ping)
+
+    @property
+    def name(self) -> str:
+        """The account's name in the configuration."""
+        return self.account.name
+
+    async def reach(self, folders: Sequence[Folder]) -> AccountId:
+        """Who we are there, waiting for a server that does not answer; `run` must be running.
+
+        Raises NotImmich, Refused or Untrusted: no waiting mends an address, a key or a
+        certificate that was wrong from the start.
+        """
+        while True:
+            try:
+                return await self._introduce(needed_permissions(folders))
+            except (NotImmich, Refused, Untrusted):
+                raise
+            except ServerTrouble as trouble:
+                log.warning("server_awaited", account=self.account.name, error=str(trouble))
+                self.immich.gate.close(trouble)
+                await self.immich.gate.wait_open()
+
+    async def _introduce(self, needed: Sequence[str]) -> AccountId:
+        version = await self.immich.version()
+        me = await self.immich.whoami()
+        if missing := me.missing(needed):
+            raise Refused(
+                f"The API key of account {self.account.name!r} lacks the permission"
+                f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}: edit the key in Immich"
+                " under Account Settings → API Keys.",
+                permission=missing[0],
+            )
+        log.info("server_reached", account=self.account.name, version=str(version))
+        self.version = version
+        return await self._world.store(accounts.ensure_account, self.account.url, me.identity)
+
+
+def needed_permissions(folders: Sequence[Folder]) -> Sequence[str]:
+    """What a key must be allowed for these folders (Immich 3.1: enum.ts), no more than that."""
+    needed = ["asset.upload"]
+    if any(folder.album is not None for folder in folders):
+        needed += ["album.read", "album.create"]
+    if any(folder.wants_album for folder in folders):
+        needed += ["albumAsset.create"]
+    return needed

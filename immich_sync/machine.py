@@ -1,0 +1,82 @@
+"""The real machine as the program's surroundings: wall clock, threads, local disk, network.
+
+Its own module because it is the one counterpart of a simulation: everything here is what a
+simulated run replaces.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from immich_sync.core.folder import Account, Folder, Limits
+from immich_sync.core.ports import ChangeSource, Lane
+from immich_sync.engine import Surroundings
+from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.mounts import hash_lane
+from immich_sync.filesystem.scan import Policy, skips, takes
+from immich_sync.filesystem.watch import watching
+from immich_sync.filesystem.watchtree import NOMEDIA
+from immich_sync.immich.client import Immich, connect
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class WallClock:
+    """The machine's clock and chance."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def jitter(self) -> float:
+        """A number in [0, 1)."""
+        return random.random()  # noqa: S311 - spreads waits, protects nothing
+
+
+class Threads:
+    """Runs blocking calls in threads, each lane with its own bound."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[str, anyio.CapacityLimiter] = {}
+
+    async def __call__(
+        self, lane: Lane, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """What `function` returns or raises. A cancellation waits for it, so it is never halved."""
+        limiter = self._limiters.get(lane.name)
+        if limiter is None:
+            limiter = self._limiters[lane.name] = anyio.CapacityLimiter(lane.width)
+        return await anyio.to_thread.run_sync(lambda: function(*args, **kwargs), limiter=limiter)
+
+
+def this_machine(limits: Limits) -> Surroundings:
+    """The surroundings of a daemon that runs here."""
+    clock = WallClock()
+
+    def watch(folder: Folder) -> AbstractAsyncContextManager[ChangeSource]:
+        policy = Policy.of(folder)
+
+        def skip(directory: bytes, name: bytes, is_directory: bool) -> bool:  # noqa: FBT001 - a `Skip`
+            if is_directory:
+                return skips(policy, directory, name, is_directory=True)
+            return name != NOMEDIA and not takes(policy, directory, name)
+
+        return watching(folder.root, mode=folder.watch, skip=skip)
+
+    def link(account: Account, limits: Limits) -> AbstractAsyncContextManager[Immich]:
+        return connect(account, limits, clock)
+
+    return Surroundings(
+        clock=clock,
+        blocking=Threads(),
+        disk=LocalDisk(),
+        watch=watch,
+        hashing=lambda folder: hash_lane(folder.root, limits.hash_threads),
+        connect=link,
+    )

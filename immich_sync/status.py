@@ -1,0 +1,199 @@
+"""How it is: from the running engine, or from the state file when nothing runs.
+
+Its own module because people ask both, and must get the same words either way.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from immich_sync import __version__
+from immich_sync.core.folder import Folder, Setup
+from immich_sync.core.naming import shown
+from immich_sync.core.roots import RootState
+from immich_sync.core.status import (
+    DaemonStatus,
+    FolderStatus,
+    JobsStatus,
+    Problem,
+    ServerStatus,
+    Status,
+)
+from immich_sync.core.types import below
+from immich_sync.engine import Engine
+from immich_sync.intake import Intake
+from immich_sync.link import Link
+from immich_sync.store import report
+from immich_sync.store.database import open_read_only
+from immich_sync.store.report import FileProblem, FolderReport
+
+LISTED = 200
+"""File problems shown at most; the oldest first."""
+
+_ADVICE = {
+    "rejected": "The server does not take this file. If it is not meant to be a photo, ignore it.",
+    "empty": "The file has no bytes; it is looked at again when it changes.",
+    "too_large": "Raise the limit of the proxy before Immich, then: immich-sync retry PATH",
+    "removed": "To upload it again: immich-sync retry PATH",
+    "trashed": "It is in Immich's trash, where a person put it; restore it there to keep it.",
+    "incomplete": "The file is cut off; what is there was uploaded. Copy it again if you can.",
+    "failing": "It is tried again by itself; at once with: immich-sync retry PATH",
+}
+
+
+async def of(engine: Engine, *, since: float) -> Status:
+    """The running engine's status. `since` is when its process started, wall-clock seconds."""
+    now = engine.world.clock.now()
+    rows = {row.root: row for row in await engine.world.store(report.folders, now=now)}
+    files = await engine.world.store(
+        report.problems, limit=LISTED, folders=list(engine.intakes) or None
+    )
+    folders = tuple(_folder(one, rows.get(one.root), engine) for one in engine.setup.folders)
+    servers = tuple(_server(link) for link in engine.links.values())
+    mine = [row for row in rows.values() if row.folder in engine.intakes]
+    return Status(
+        daemon=DaemonStatus(os.getpid(), __version__, since, _state(engine, mine)),
+        server=servers[0],
+        servers=servers,
+        jobs=_jobs(mine, len(engine.crew.busy)),
+        folders=folders,
+        problems=(*_world_problems(engine), *map(_problem, files)),
+    )
+
+
+def read(setup: Setup, now: float) -> Status:
+    """What the state file says while no daemon runs. Raises StateTrouble."""
+    servers = tuple(
+        ServerStatus(account.url, None, None, None, account.name) for account in setup.accounts
+    )
+    path = Path(setup.state) / "state.db"
+    rows: dict[bytes, FolderReport] = {}
+    files: Sequence[FileProblem] = ()
+    if path.exists():
+        database = open_read_only(path)
+        try:
+            wanted = {folder.root for folder in setup.folders}
+            rows = {
+                one.root: one for one in report.folders(database, now=now) if one.root in wanted
+            }
+            ids = [one.folder for one in rows.values()]
+            files = report.problems(database, limit=LISTED, folders=ids)
+        finally:
+            database.close()
+    return Status(
+        daemon=None,
+        server=servers[0],
+        servers=servers,
+        jobs=_jobs(list(rows.values()), 0),
+        folders=tuple(_at_rest(one, rows.get(one.root)) for one in setup.folders),
+        problems=tuple(map(_problem, files)),
+    )
+
+
+def _state(engine: Engine, rows: Sequence[FolderReport]) -> str:
+    if engine.stopping:
+        return "stopping"
+    if any(intake.scanning for intake in engine.intakes.values()):
+        return (
+            "starting" if any(i.last_scan is None for i in engine.intakes.values()) else "syncing"
+        )
+    if engine.crew.busy:
+        return "syncing"
+    return "waiting" if any(row.pending + row.waiting for row in rows) else "idle"
+
+
+def _jobs(rows: Sequence[FolderReport], running: int) -> JobsStatus:
+    return JobsStatus(
+        pending=max(0, sum(row.pending for row in rows) - running),
+        waiting=sum(row.waiting for row in rows),
+        running=running,
+        failed=sum(row.failed for row in rows),
+    )
+
+
+def _server(link: Link) -> ServerStatus:
+    trouble = link.immich.gate.trouble
+    reachable = None if link.version is None and trouble is None else trouble is None
+    return ServerStatus(
+        url=link.account.url,
+        version=None if link.version is None else str(link.version),
+        reachable=reachable,
+        error=None if trouble is None else str(trouble),
+        account=link.name,
+    )
+
+
+def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderStatus:
+    status = _at_rest(folder, row)
+    intake = None if row is None else engine.intakes.get(row.folder)
+    if row is None or intake is None:
+        return replace(status, state="starting")
+    return replace(
+        status,
+        state=_folder_state(intake, engine),
+        watch=intake.health().mode,
+        ignored=intake.tally.ignored.total(),
+        last_scan=None if intake.last_scan is None else intake.last_scan.began,
+        eta_seconds=engine.crew.eta(row.pending + row.waiting),
+    )
+
+
+def _folder_state(intake: Intake, engine: Engine) -> str:
+    if intake.folder_id in engine.strangers or intake.root.state is RootState.UNAPPROVED:
+        return "unapproved"
+    if intake.folder_id in engine.crew.paused:
+        return "paused"
+    if intake.scanning:
+        return "scanning"
+    return "watching" if intake.root.online else "offline"
+
+
+def _at_rest(folder: Folder, row: FolderReport | None) -> FolderStatus:
+    """A folder as the state file alone knows it."""
+    return FolderStatus(
+        name=folder.name,
+        path=shown(folder.root),
+        account=folder.account,
+        state="stopped",
+        watch=folder.watch,
+        files=row.files if row else 0,
+        verified=row.verified if row else 0,
+        pending=row.pending + row.waiting if row else 0,
+        trashed=row.trashed if row else 0,
+        failed=row.failed if row else 0,
+        ignored=0,
+        bytes=row.bytes if row else 0,
+        last_new=row.last_new if row else None,
+        last_scan=None,
+        eta_seconds=None,
+    )
+
+
+def _world_problems(engine: Engine) -> Iterator[Problem]:
+    """What concerns no single file, most far-reaching first."""
+    if trouble := engine.world.store.trouble:
+        yield Problem("state", engine.setup.state, None, str(trouble))
+    for link in engine.links.values():
+        if server_trouble := link.immich.gate.trouble:
+            since = link.immich.gate.since
+            yield Problem("server", link.account.url, since, str(server_trouble))
+    for folder_id, intake in engine.intakes.items():
+        path = shown(intake.folder.root)
+        if folder_id in engine.strangers:
+            advice = (
+                "The API key belongs to another user than the one this folder was synced to. If"
+                f" that is right, run: immich-sync approve {intake.folder.name}"
+            )
+            yield Problem("other_user", path, None, advice)
+        elif not intake.root.online and intake.root.why:
+            yield Problem("folder", path, None, intake.root.why)
+        if watching := intake.health().trouble:
+            yield Problem("watching", path, None, watching)
+        for directory, why in intake.tally.troubles[:LISTED]:
+            yield Problem("unlisted", shown(below(intake.folder.root, directory)), None, why)
+
+
+def _problem(one: FileProblem) -> Problem:
+    advice = _ADVICE.get(one.what, "")
+    return Problem(one.what, shown(one.path), one.since, f"{one.note} {advice}".strip())
