@@ -329,7 +329,9 @@ def test_bad_patterns(pattern: str, sentence: str) -> None:
         (b"IMG.jpg", [b"IMG.txt", b"IMG.xmp"], b"IMG.xmp"),
         # Types that only the server knows.
         (b"IMG.newtype", [b"IMG.newtype.xmp"], b"IMG.newtype.xmp"),
-        (b"IMG.newtype", [b"IMG.xmp"], None),
+        (b"IMG.newtype", [b"IMG.xmp"], b"IMG.xmp"),
+        (b"IMG.newtype", [b"IMG.jpg", b"IMG.xmp"], None),
+        (b"IMG.jPg", [b"IMG.xMp"], b"IMG.xMp"),
         (b"IMG.jpg", [], None),
     ],
 )
@@ -356,6 +358,28 @@ def test_a_sidecar_has_one_owner(names: frozenset[bytes]) -> None:
 
     assert len(given) == len(set(given))
     assert all(sidecar in names for sidecar in given)
+
+
+class Counting:
+    """Names of a directory that count how often they are asked for one."""
+
+    def __init__(self, *names: bytes) -> None:
+        self.names = names
+        self.asked = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.asked += 1
+        return name in self.names
+
+
+def test_looking_for_a_sidecar_is_cheap() -> None:
+    """A photo without a sidecar costs few questions, since each may go to the disk."""
+    for name in (b"IMG.jpg", b"IMG.HEIC", b"IMG.jpeg"):
+        names = Counting(name)
+
+        assert sidecar_of(name, names) is None
+        assert still_of(name, names) is None
+        assert names.asked <= 25
 
 
 @pytest.mark.parametrize(
