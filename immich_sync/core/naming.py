@@ -51,6 +51,7 @@ def _shown(char: str) -> str:
 
 _BMP = 0xFFFF
 _FIELDS = "{parent}, {folder}, {path} and {date:…}, as in {date:%Y-%m}"
+_EDGES = re.compile(r"\A[\s/]+|[\s/]+\Z")
 _DIRECTIVE = re.compile(r"%(?:[aAbBdHIjmMpUwWxXyYGuV%])")
 
 
@@ -89,7 +90,7 @@ def album_name(template: str, *, folder: str, directory: bytes, local_time: date
     `folder` is the folder's name, `directory` the file's directory below the folder's root (b""
     at the root, where {parent} is the folder's name and {path} is empty), `local_time` the file's
     own. The template has passed `check_template`. Names are composed (NFC), since macOS decomposes
-    them and one album should not become two; control characters become spaces; spaces and slashes
+    them and one album should not become two; control characters and line ends become spaces; spaces and slashes
     at both ends are cut off, and what is empty then becomes the folder's name.
     """
     path = upload_name(directory) if directory else ""
@@ -111,5 +112,7 @@ def _filled(
 
 def _tidy(name: str) -> str:
     composed = unicodedata.normalize("NFC", name)
-    plain = "".join(" " if unicodedata.category(char) == "Cc" else char for char in composed)
-    return plain.strip(" /")
+    plain = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in composed
+    )
+    return _EDGES.sub("", plain)
