@@ -90,8 +90,8 @@ def album_name(template: str, *, folder: str, directory: bytes, local_time: date
     `folder` is the folder's name, `directory` the file's directory below the folder's root (b""
     at the root, where {parent} is the folder's name and {path} is empty), `local_time` the file's
     own. The template has passed `check_template`. Names are composed (NFC), since macOS decomposes
-    them and one album should not become two; control characters and line ends become spaces; spaces and slashes
-    at both ends are cut off, and what is empty then becomes the folder's name.
+    them and one album should not become two; control characters and line ends become spaces;
+    blanks and slashes at both ends are cut off, and what is empty then becomes the folder's name.
     """
     path = upload_name(directory) if directory else ""
     values = {"folder": folder, "path": path, "parent": path.rpartition("/")[2] or folder}
