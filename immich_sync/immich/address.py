@@ -31,8 +31,10 @@ def normalise(text: str) -> str:
         )
     if parts.query or parts.fragment:
         raise Misconfigured("The server's address must end before any '?' or '#'")
-    if any(character.isspace() for character in parts.netloc + parts.path):
-        raise Misconfigured("The server's address must not hold spaces")
-    path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
+    if any(c.isspace() or not c.isprintable() or c == "\\" for c in parts.netloc + parts.path):
+        raise Misconfigured("The server's address must not hold spaces or backslashes")
+    path = parts.path.rstrip("/")
+    while path.endswith("/api"):
+        path = path.removesuffix("/api").rstrip("/")
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}{'' if port is None else f':{port}'}{path}"

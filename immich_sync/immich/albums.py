@@ -36,8 +36,8 @@ class AlbumGone(FileTrouble):
     """The album is no longer there: its name is to be resolved once more."""
 
 
-async def find_or_make(immich: Immich, name: str) -> AlbumId:
-    """The oldest of the caller's own albums with exactly this name, or a new one.
+async def find(immich: Immich, name: str) -> AlbumId | None:
+    """The oldest of the caller's own albums with exactly this name, if there is one.
 
     Raises ServerTrouble. 3.x lists shared albums too unless told otherwise; 2.x lists the owned
     ones and knows no names (Immich 2.7.5 and 3.1: album.dto, album.repository).
@@ -54,9 +54,16 @@ async def find_or_make(immich: Immich, name: str) -> AlbumId:
         for album in albums
         if album.albumName == name and (user is None or album.ownerId in {None, user})
     ]
-    if ours:
-        oldest = min(ours, key=lambda album: (album.createdAt, album.id))
-        return AlbumId(oldest.id)
+    if not ours:
+        return None
+    return AlbumId(min(ours, key=lambda album: (album.createdAt, album.id)).id)
+
+
+async def find_or_make(immich: Immich, name: str) -> AlbumId:
+    """The album that `find` finds, or a new one. Raises ServerTrouble."""
+    found = await find(immich, name)
+    if found is not None:
+        return found
     call = Call(
         "POST",
         "/albums",

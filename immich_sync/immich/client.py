@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from json import dumps
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import anyio
 import httpx
@@ -55,7 +55,12 @@ class Immich:
     """
 
     def __init__(
-        self, transport: AnyTransport, account: Account, limits: Limits, clock: Clock
+        self,
+        transport: AnyTransport,
+        account: Account,
+        limits: Limits,
+        clock: Clock,
+        deadline: float = SMALL_CALL,
     ) -> None:
         self.gate = Gate(limits.probe_every, clock)
         self.limits = limits
@@ -69,6 +74,7 @@ class Immich:
             "user-agent": "immich-sync",
         }
         self._clock = clock
+        self._deadline = deadline
         self._version: Version | None = None
         self._me: Me | None = None
 
@@ -94,7 +100,7 @@ class Immich:
             extensions=self._timeouts(),
         )
         try:
-            with anyio.fail_after(SMALL_CALL):
+            with anyio.fail_after(self._deadline):
                 return await self.exchange(request, again=call.idempotent, cap=call.cap)
         except BREAKS as error:
             # No cause is kept: its text may hold what a broken server echoed.
@@ -133,7 +139,7 @@ class Immich:
             response = await self._transport.handle_async_request(request)
         body = bytearray()
         try:
-            async for piece in response.aiter_raw():
+            async for piece in cast("httpx.AsyncByteStream", response.stream):  # as it came
                 body += piece
                 if len(body) > cap:
                     raise NotImmich(
@@ -213,8 +219,12 @@ async def connect(
     limits: Limits,
     clock: Clock,
     transport: AnyTransport | None = None,
+    *,
+    deadline: float = SMALL_CALL,
 ) -> AsyncIterator[Immich]:
     """An account's Immich, for as long as the block lasts; nothing is asked yet.
+
+    `deadline` is the seconds a whole small call may take.
 
     Raises Misconfigured if the key could not stand in a header (the text does not repeat it).
     """
@@ -224,8 +234,12 @@ async def connect(
             f"The API key of {account.name} is empty, or holds spaces, line ends or characters that"
             " no Immich key has; copy it again."
         )
+    try:
+        httpx.URL(account.url)
+    except httpx.InvalidURL as error:
+        raise Misconfigured(f"The address of {account.name} is no usable URL: {error}") from None
     if transport is None:
         tls = trust() if account.url.startswith("https:") else None
         transport = Transport(tls=tls, keep=limits.uploads + _SPARE_CONNECTIONS)
     async with transport:
-        yield Immich(transport, account, limits, clock)
+        yield Immich(transport, account, limits, clock, deadline)

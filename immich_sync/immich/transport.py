@@ -143,7 +143,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
     ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            secured = await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:  # a cancelled greeting too: httpcore would leave the socket open
+            await self._inner.aclose()
+            raise
+        return _Stream(secured)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -141,9 +141,8 @@ def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
     """The trouble behind an exchange that came to no answer; `what` says what was being done."""
     links = _chain(error)
     for link in links:
-        if isinstance(link, ssl.SSLError) and not isinstance(
-            link, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError
-        ):
+        # Its other kinds are breaks in the middle of TLS, or TLS waiting for the network.
+        if isinstance(link, ssl.SSLCertVerificationError) or type(link) is ssl.SSLError:
             return Untrusted(
                 f"{route.url} could not be trusted while {what}:"
                 f" {route.quote(_tls_reason(link))}. Mend the certificate, or make its authority"
@@ -239,6 +238,5 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return str(error.verify_message)
-    return (error.reason or "TLS failed").replace("_", " ").lower()
+    words = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.strerror
+    return str(words or "TLS failed").replace("_", " ").lower()
