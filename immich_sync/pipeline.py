@@ -72,7 +72,15 @@ class Outcome(Enum):
     HELD = "held"
 
 
-async def sync(due: Due, route: Route, world: World) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt that came to an end; `asset` is what the server has of the file, if it does."""
+
+    outcome: Outcome
+    asset: Asset | None
+
+
+async def sync(due: Due, route: Route, world: World) -> Result:
     """Bring one due file as far as it goes; each fact is noted in the journal as it comes true.
 
     Raises SyncTrouble; whoever catches it decides what becomes of the job.
@@ -92,13 +100,15 @@ async def sync(due: Due, route: Route, world: World) -> Outcome:
             case Step.JOIN:
                 facts = await climb.join(facts)
             case Step.REST:
-                return Outcome.HELD
+                return Result(Outcome.HELD, facts.asset)
             case Step.LEAVE:
-                return Outcome.TRASHED
+                return Result(Outcome.TRASHED, facts.asset)
             case Step.MISS:
-                return climb.miss(facts)
+                climb.miss(facts)
+                return Result(Outcome.REMOVED, None)
             case Step.DONE:
-                return Outcome.UPLOADED if facts.sent else Outcome.ALREADY_THERE
+                outcome = Outcome.UPLOADED if facts.sent else Outcome.ALREADY_THERE
+                return Result(outcome, facts.asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,17 +196,11 @@ class _Climb:
             raise AssertionError("the plan joins nothing that is not there")
         if folder.album_id is not None:
             await self.route.joiner.join_by_id(folder.album_id, asset.asset_id)
-        elif folder.album is not None:
-            name = album_name(
-                folder.album,
-                folder=folder.name,
-                directory=place.directory,
-                local_time=datetime.fromtimestamp(stamp.mtime_ns / 1e9),  # noqa: DTZ006 - local time is meant
-            )
+        elif name := album_for(folder, place.directory, stamp):
             await self.route.joiner.join_by_name(name, asset.asset_id)
         return replace(facts, joined=True)
 
-    def miss(self, facts: Facts) -> Outcome:
+    def miss(self, facts: Facts) -> None:
         asset, file = facts.asset, facts.file
         if asset is None or file is None:
             raise AssertionError("the plan misses only what was there")
@@ -205,7 +209,6 @@ class _Climb:
         self.world.journal.note(
             replace(asset, removed_at=removed_at), Held(file.place, Hold.REMOVED, note)
         )
-        return Outcome.REMOVED
 
     async def _send(self, facts: Facts) -> tuple[Sidecar | None, Uploaded]:
         place, world, root = self.due.job.place, self.world, self.route.folder.root
@@ -251,6 +254,14 @@ class _Climb:
         )
         self.world.journal.note(asset)
         return replace(facts, asset=asset, absent=False)
+
+
+def album_for(folder: Folder, directory: bytes, stamp: Stamp) -> str | None:
+    """The name of the album that a file with this stamp belongs into, if its folder has any."""
+    if folder.album is None:
+        return None
+    local_time = datetime.fromtimestamp(stamp.mtime_ns / 1e9)  # noqa: DTZ006 - local time is meant
+    return album_name(folder.album, folder=folder.name, directory=directory, local_time=local_time)
 
 
 def _checksum(facts: Facts) -> Checksum:

@@ -131,7 +131,7 @@ class Crew:
     async def _attempt(self, due: Due, route: Route) -> Sequence[Record]:
         """Work on one file; what the ledger is to be told of how it ended."""
         try:
-            outcome = await sync(due, route, self._world)
+            result = await sync(due, route, self._world)
         except SyncTrouble as trouble:
             return self._judge(trouble, due, route)
         except Exception as bug:
@@ -139,7 +139,7 @@ class Crew:
             return self._judge(
                 FileTrouble(f"unexpected {type(bug).__name__}; please report it"), due, route
             )
-        return (Done(due.job), self._report(outcome.value, due.job))
+        return (Done(due.job), self._report(result.outcome.value, due.job))
 
     def _judge(self, trouble: SyncTrouble, due: Due, route: Route) -> Sequence[Record]:
         clock, job = self._world.clock, due.job

@@ -1,0 +1,163 @@
+"""The dry run: what a run would do, found out by reading and asking only.
+
+Its own module because it shares the pipeline's eyes but none of its hands: nothing here writes to
+a disk, the state or a server.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+
+import anyio
+
+from immich_sync.core.errors import FileTrouble
+from immich_sync.core.folder import Folder, Setup
+from immich_sync.core.naming import shown
+from immich_sync.core.types import Checksum, Stamp, below
+from immich_sync.engine import Surroundings
+from immich_sync.filesystem.digest import Digest, digest
+from immich_sync.filesystem.scan import Listing, Policy, walk
+from immich_sync.immich.albums import find
+from immich_sync.immich.check import bulk_check
+from immich_sync.immich.client import Immich
+from immich_sync.machine import this_machine
+from immich_sync.pipeline import album_for
+
+HANDFUL = 32
+"""Directories rehearsed together."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRehearsal:
+    """What a run would do for one folder; sizes in bytes."""
+
+    name: str
+    path: str
+    files: int
+    bytes: int
+    already_there: int  # or there by then: a copy of another file that would go up
+    to_upload: int
+    trashed: int
+    unreadable: int
+    ignored: Mapping[str, int]  # by rule
+    others: Mapping[str, int]  # not media, by extension
+    albums_to_make: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a run would do."""
+
+    folders: tuple[FolderRehearsal, ...]
+
+
+@dataclass(slots=True)
+class _Count:
+    """One folder's numbers while they are being found out."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    albums: dict[str, None] = field(default_factory=dict)
+
+
+async def rehearse(setup: Setup) -> Rehearsal:
+    """Scan, hash and ask, and change nothing. Raises ServerTrouble."""
+    surroundings = this_machine(setup.limits)
+    async with AsyncExitStack() as connections:
+        servers: dict[str, Immich] = {}
+        for account in setup.accounts:
+            servers[account.name] = await connections.enter_async_context(
+                surroundings.connect(account, setup.limits)
+            )
+            await servers[account.name].whoami()
+        sending: dict[str, set[Checksum]] = {name: set() for name in servers}
+        return Rehearsal(
+            tuple(
+                [
+                    await _folder(one, surroundings, servers[one.account], sending[one.account])
+                    for one in setup.folders
+                ]
+            )
+        )
+
+
+async def _folder(
+    folder: Folder, surroundings: Surroundings, immich: Immich, sending: set[Checksum]
+) -> FolderRehearsal:
+    count = _Count()
+    walker = walk(surroundings.disk, folder.root, Policy.of(folder))
+    looking = surroundings.hashing(folder)
+    while listings := await surroundings.blocking(looking, _next, walker):
+        for one in listings:
+            count.ignored.update(one.ignored)
+            count.others.update({shown(name): n for name, n in one.others.items()})
+        files = [
+            (one.directory, name, stamp)
+            for one in listings
+            for name, stamp in one.media
+            if stamp is not None
+        ]
+        await _files(files, count, folder, surroundings, immich, sending)
+    missing = [name for name in count.albums if await find(immich, name) is None]
+    seen = count.seen
+    return FolderRehearsal(
+        name=folder.name,
+        path=shown(folder.root),
+        files=seen["files"],
+        bytes=seen["bytes"],
+        already_there=seen["already_there"],
+        to_upload=seen["to_upload"],
+        trashed=seen["trashed"],
+        unreadable=seen["unreadable"],
+        ignored=dict(count.ignored),
+        others=dict(count.others),
+        albums_to_make=tuple(missing),
+    )
+
+
+def _next(walker: Iterator[Listing]) -> list[Listing]:
+    return list(islice(walker, HANDFUL))
+
+
+async def _files(
+    files: Sequence[tuple[bytes, bytes, Stamp]],
+    count: _Count,
+    folder: Folder,
+    surroundings: Surroundings,
+    immich: Immich,
+    sending: set[Checksum],
+) -> None:
+    digests: dict[int, Digest] = {}
+
+    async def read(index: int, relative: bytes) -> None:
+        try:
+            digests[index] = await surroundings.blocking(
+                surroundings.hashing(folder), digest, surroundings.disk, folder.root, relative
+            )
+        except FileTrouble:
+            count.seen["unreadable"] += 1
+
+    async with anyio.create_task_group() as readers:
+        for index, (directory, name, _) in enumerate(files):
+            readers.start_soon(read, index, below(directory, name))
+    indexes = sorted(digests)
+    presences = await bulk_check(immich, [digests[index].checksum for index in indexes])
+    for index, presence in zip(indexes, presences, strict=True):
+        directory, _, stamp = files[index]
+        checksum = digests[index].checksum
+        if presence.trashed:
+            what = "trashed"
+        elif presence.asset_id is not None or checksum in sending:
+            what = "already_there"
+        else:
+            what = "to_upload"
+            sending.add(checksum)
+        count.seen[what] += 1
+        album = None if presence.trashed else album_for(folder, directory, stamp)
+        if album is not None:
+            count.albums[album] = None
+    count.seen["files"] += len(files)
+    count.seen["bytes"] += sum(stamp.size for _, _, stamp in files)
