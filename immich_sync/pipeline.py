@@ -107,8 +107,7 @@ async def sync(due: Due, route: Route, world: World) -> Result:
                 climb.miss(facts)
                 return Result(Outcome.REMOVED, None)
             case Step.DONE:
-                outcome = Outcome.UPLOADED if facts.sent else Outcome.ALREADY_THERE
-                return Result(outcome, facts.asset)
+                return Result(_how(facts), facts.asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +261,12 @@ def album_for(folder: Folder, directory: bytes, stamp: Stamp) -> str | None:
         return None
     local_time = datetime.fromtimestamp(stamp.mtime_ns / 1e9)  # noqa: DTZ006 - local time is meant
     return album_name(folder.album, folder=folder.name, directory=directory, local_time=local_time)
+
+
+def _how(facts: Facts) -> Outcome:
+    """How the file came to be in Immich: an upload may have been answered with a duplicate."""
+    ours = facts.asset is not None and facts.asset.origin is Origin.UPLOADED
+    return Outcome.UPLOADED if facts.sent and ours else Outcome.ALREADY_THERE
 
 
 def _checksum(facts: Facts) -> Checksum:
