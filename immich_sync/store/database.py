@@ -15,9 +15,9 @@ import sqlite_utils
 
 from immich_sync.core.errors import Misconfigured, StateTrouble
 from immich_sync.store.lock import lock_state
-from immich_sync.store.migrations import migrations
+from immich_sync.store.migrations import STEPS, migrations
 from immich_sync.store.room import make_file, move_aside
-from immich_sync.store.trouble import code, damaged, is_damage, translated, trouble
+from immich_sync.store.trouble import TROUBLES, code, damaged, is_damage, translated, trouble
 
 __all__ = ["Database", "lock_state", "open_database", "open_read_only"]
 
@@ -83,7 +83,7 @@ class Database:
         with translated(self.path):
             try:
                 yield
-            except sqlite3.DatabaseError as error:
+            except TROUBLES as error:
                 if code(error) == sqlite3.SQLITE_IOERR:
                     # What the kernel still holds after a failed fsync is not to be believed:
                     # the next use reads the file anew.
@@ -110,11 +110,11 @@ def open_database(path: Path) -> Database:
     if the folder cannot be written or a newer version has written the file (which is then left
     as it is), and StateTrouble if the disk is full or failing.
     """
-    make_file(path)
     moved_aside = move_aside(path) if _marker(path).exists() else None
+    make_file(path)
     try:
         database = Database(path, read_only=False, moved_aside=moved_aside)
-    except sqlite3.DatabaseError as error:
+    except TROUBLES as error:
         if not is_damage(error):
             raise trouble(path, error) from error
         moved_aside = move_aside(path)
@@ -190,7 +190,7 @@ def _prepared(
 
 def _pending(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether steps are missing. Raises Misconfigured if there are some that we do not know."""
-    known = {step.name for step in migrations.pending(sqlite_utils.Database(memory=True))}
+    known = {step.__name__ for step in STEPS}
     if not connection.execute(
         "SELECT 1 FROM sqlite_master WHERE name = ?", (migrations.migrations_table,)
     ).fetchone():

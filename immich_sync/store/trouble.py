@@ -13,21 +13,24 @@ from immich_sync.core.errors import StateTrouble
 
 _PRIMARY = 0xFF  # the low byte of an extended result code, see https://sqlite.org/rescode.html
 
+TROUBLES = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a bad disk or file can raise; the second when damaged bytes are in SQLite's own message."""
 
-def code(error: sqlite3.Error) -> int | None:
-    """SQLite's primary result code; None if the driver itself gave up on a value."""
+
+def code(error: Exception) -> int | None:
+    """SQLite's primary result code; None if the driver itself could make no value of a row."""
     extended: int | None = getattr(error, "sqlite_errorcode", None)
     return None if extended is None else extended & _PRIMARY
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether the file's own bytes are wrong, as opposed to the disk or another program."""
     if isinstance(error, sqlite3.ProgrammingError):
         return False
     return code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, None}
 
 
-def trouble(path: Path, error: sqlite3.Error) -> StateTrouble:
+def trouble(path: Path, error: Exception) -> StateTrouble:
     """The sentence for people about what happened to the state file at `path`."""
     match code(error):
         case sqlite3.SQLITE_FULL:
@@ -75,5 +78,5 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise
-    except sqlite3.DatabaseError as error:
+    except TROUBLES as error:
         raise trouble(path, error) from error
