@@ -163,11 +163,11 @@ class InotifyEmitter(EventEmitter):
         poller = select.poll()
         poller.register(inotify.descriptor, select.POLLIN)
         poller.register(self._wake[0], select.POLLIN)
-        rewalk_at = 0.0
+        rewalk_at, drained = 0.0, False
         retry = _Retry()
         while self.should_keep_running() and not tree.lost:
             now = time.monotonic()
-            if tree.overflowed and now >= rewalk_at:
+            if tree.overflowed and drained and now >= rewalk_at:
                 rewalk_at = now + _REWALK_EVERY
                 self.overflows += 1
                 tree.rewalk()
@@ -178,8 +178,10 @@ class InotifyEmitter(EventEmitter):
                 self.ready.set()
             if self._dirt:
                 self.queue_event(self._bell)
-            poller.poll(0 if tree.pending else 1000 * self.timeout)
-            for event in parse(inotify.read()):
+            poller.poll(0 if tree.pending or not drained else 1000 * self.timeout)
+            buffer = inotify.read()
+            drained = not buffer
+            for event in parse(buffer):
                 tree.handle(event)
 
 

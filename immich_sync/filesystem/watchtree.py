@@ -148,7 +148,10 @@ class WatchTree:
     def rewalk(self) -> None:
         """All directories are visited again; watches that are right stay untouched.
 
-        Removing them first would put an IGNORED for each into the queue that just overflowed.
+        Removing them first would put an IGNORED for each into the queue that just overflowed. Only
+        for when the queue is empty: of the events that stand behind the overflow's own some lack
+        their sequel, and would drop what this has added. A reader that never sees the queue empty
+        is too slow, and will be told of another overflow.
         """
         self.overflowed = False
         self._pending = [(self._root, True)]
