@@ -12,6 +12,11 @@ from immich_sync.sandbox.media_types import IMAGES, SIDECARS, VIDEOS
 from immich_sync.sandbox.state import State
 
 
+def well_known(_state: State) -> Json:
+    """Where the API is, for clients that were given only the host."""
+    return {"api": {"endpoint": "/api"}}
+
+
 def ping(_state: State) -> Json:
     """The server is there."""
     return {"res": "pong"}

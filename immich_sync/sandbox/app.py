@@ -126,6 +126,7 @@ def create_app(state: State) -> ASGIApp:
         Route(f"/api{path}", _public(state, answer), methods=["GET"])
         for path, answer in PUBLIC.items()
     ]
+    routes.append(Route("/.well-known/immich", _public(state, about.well_known), methods=["GET"]))
     routes.append(Route("/api/auth/login", _login(state), methods=["POST"]))
     for entry in TABLE:
         guarded = endpoint(state, entry.handler, entry.permission, shared=entry.shared)

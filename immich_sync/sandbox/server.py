@@ -27,6 +27,7 @@ from immich_sync.sandbox.records import ApiKey, User
 from immich_sync.sandbox.relay import Relay
 from immich_sync.sandbox.state import Exchange, State
 
+DATE_PERIOD = 1  # seconds for which the Date header of answers stays the same
 GRACE = 1  # seconds that requests under way have when the server stops
 
 
@@ -36,10 +37,18 @@ class _Embedded(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self.leaving = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+    async def main_loop(self) -> None:
+        # uvicorn's own looks ten times a second whether it is to stop.
+        while not self.leaving.is_set():
+            await self.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.leaving.wait(), DATE_PERIOD)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,7 +80,7 @@ class _Running:
 
     async def stop(self) -> None:
         """The socket is closed and no request is under way."""
-        self._server.should_exit = True
+        self._server.leaving.set()
         if self._task is not None:
             await self._task
 
