@@ -129,7 +129,7 @@ def _due(connection: Connection, now: float, folders: Collection[FolderId]) -> I
             yield from merge(
                 *(
                     connection.execute(_DUE, (folder, priority.value, after, until))
-                    for folder in sorted(folders)
+                    for folder in folders
                 ),
                 key=lambda row: (row[4], *row[:3]),
             )

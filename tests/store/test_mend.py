@@ -97,6 +97,21 @@ def test_what_was_removed_may_go_up_again(
         assert wanted == ledger.asset(database, account, ONE)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(Priority.NEW, Priority.NEW), (Priority.RECHECK, Priority.BACKLOG)],
+)
+def test_a_retry_is_at_least_backlog(
+    database: Database, place: Place, before: Priority, after: Priority
+) -> None:
+    """What somebody asked for goes before what is only looked at again, and never falls back."""
+    queue.put(database, [Arrival(place, before)], NOW)
+    mend.retry(database, [place], NOW)
+    [due] = queue.take(database, now=NOW, limit=1, folders=[place.folder], busy=[])
+
+    assert due.job.priority is after
+
+
 def test_what_is_not_known_is_not_retried(database: Database, place: Place) -> None:
     """A path without file and job is counted out, and nothing is put."""
     assert mend.retry(database, [place], NOW) == 0

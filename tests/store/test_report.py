@@ -72,7 +72,8 @@ def test_the_numbers(database: Database, folder: FolderId, account: AccountId) -
     add(database, folder, account, b"verified")
     add(database, folder, account, b"unproved", verified=None)
     add(database, folder, account, b"trashed", trashed=2.0)
-    held = add(database, folder, account, b"removed", removed=2.0)
+    held = add(database, folder, account, b"held", removed=2.0)
+    add(database, folder, account, b"removed", removed=2.0)
     again = add(database, folder, account, b"again", at=NOW + 7)
     waits = Place(folder, b"", b"waits")
     ledger.apply(database, [Held(held, Hold.REMOVED, "")], NOW)
@@ -82,7 +83,7 @@ def test_the_numbers(database: Database, folder: FolderId, account: AccountId) -
 
     assert [
         report.FolderReport(
-            folder, "photos", b"/volume1/photos", files=5, bytes=500, verified=1, trashed=1,
+            folder, "photos", b"/volume1/photos", files=6, bytes=600, verified=1, trashed=1,
             failed=1, pending=1, waiting=1, last_new=NOW + 7,
         )
     ] == report.folders(database, now=NOW)  # fmt: skip
