@@ -219,13 +219,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """Nothing lies at this place any more: its ledger row and its job go; its asset stays.
+    """Nothing lies at this place any more: its ledger row goes; its asset stays.
 
-    A worker names its job's `round`: a path that became due again meanwhile stays due.
+    A worker names its job's `round`, and its job goes too, unless the path became due again
+    meanwhile. Intake ends no job: the file may have come back since the directory was listed, and
+    if not, the worker will find out.
     """
 
     place: Place
-    round: int | None = None  # None: intake's own word, newer than any arrival
+    round: int | None = None  # None: intake's word
 
 
 @dataclass(frozen=True, slots=True)

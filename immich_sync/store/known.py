@@ -40,13 +40,13 @@ def subdirectories_known(database: Database, folder: FolderId, path: bytes) -> s
 
 
 def forget_below(database: Database, folder: FolderId, path: bytes) -> int:
-    """Nothing lies at or below `path` any more: its files and jobs go; how many files these were.
+    """Nothing lies at or below `path` any more: its files go; how many these were.
 
-    Raises StateTrouble.
+    Jobs stay: something may have come back since, and if not, the worker will find out. Raises
+    StateTrouble.
     """
     with database.writing() as connection:
-        connection.execute(_FORGET_JOBS, _range(folder, path))
-        return connection.execute(_FORGET_FILES, _range(folder, path)).rowcount
+        return connection.execute(_FORGET, _range(folder, path)).rowcount
 
 
 def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:
@@ -66,12 +66,7 @@ SELECT DISTINCT dir FROM file
 WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
 """
 
-_FORGET_FILES = """
+_FORGET = """
 DELETE FROM file
-WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
-"""
-
-_FORGET_JOBS = """
-DELETE FROM job
 WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
 """

@@ -109,10 +109,10 @@ def _write_again(connection: Connection, again: Again, now: float) -> None:
 
 def _forget(connection: Connection, forgotten: Forgotten) -> None:
     place = key(forgotten.place)
-    if forgotten.round is None:
-        connection.execute("DELETE FROM job WHERE folder = ? AND dir = ? AND name = ?", place)
-    elif connection.execute(_DONE, (*place, forgotten.round)).rowcount == 0:
-        return
+    if forgotten.round is not None:
+        ended = connection.execute(_DONE, (*place, forgotten.round)).rowcount
+        if not ended:
+            return
     connection.execute("DELETE FROM file WHERE folder = ? AND dir = ? AND name = ?", place)
 
 

@@ -54,14 +54,21 @@ def test_directories_below(database: Database, folder: FolderId) -> None:
 
 
 def test_forgetting_below(database: Database, folder: FolderId) -> None:
-    """Files and jobs at and below the directory go, all others stay."""
+    """Files at and below the directory go, all others stay."""
     fill(database, folder)
 
     assert known.forget_below(database, folder, b"a") == 6
     left = set(TREE) - {b"a", b"a/b", b"a/b/c"}
-    assert left == known.subdirectories_known(database, folder, b"")
+    assert known.subdirectories_known(database, folder, b"") == left
+
+
+def test_forgetting_below_ends_no_job(database: Database, folder: FolderId) -> None:
+    """A tree that comes back while a scan believes it gone is still due."""
+    fill(database, folder)
+    known.forget_below(database, folder, b"")
     due = queue.take(database, now=NOW, limit=64, folders=[folder], busy=[])
-    assert left == {one.job.place.directory for one in due}
+
+    assert {one.job.place.directory for one in due} == set(TREE)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

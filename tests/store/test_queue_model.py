@@ -137,10 +137,9 @@ class Queue(RuleBasedStateMachine):
 
     @rule(path=NAMES, number=st.integers(0, 1))
     def forget(self, path: bytes, number: int) -> None:
-        """Intake finds nothing at the path."""
+        """Intake finds nothing at the path, and ends no job."""
         place = self.place(path, number)
         ledger.apply(self.database, [Forgotten(place)], self.now)
-        self.rows.pop(place, None)
 
     @rule()
     def retry(self) -> None:
