@@ -83,7 +83,7 @@ async def hanging_up(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
 async def cutting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Announces more than it sends."""
     await head_of(reader)
-    writer.write(answer(200, VERSION).replace(b"Content-Length: 31", b"Content-Length: 99"))
+    writer.write(answer(200, VERSION + b" ")[:-1])
 
 
 async def babbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
