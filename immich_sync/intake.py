@@ -188,11 +188,11 @@ class Intake:
         gone: list[Forgotten] = []
         for one in found:
             differs = compare(one.media, known.get(one.directory, {}), wall=self._world.clock.now())
-            for name in (*differs.due, *differs.moving):
+            for name in (*(name for name, _ in differs.due), *differs.moving):
                 self._settling.hint(Place(self.folder_id, one.directory, name), Evidence.NONE, now)
             arrivals += (
-                Arrival(Place(self.folder_id, one.directory, name), Priority.RECHECK)
-                for name in differs.touched
+                Arrival(Place(self.folder_id, one.directory, name), Priority.RECHECK, stamp)
+                for name, stamp in differs.touched
             )
             gone += (Forgotten(Place(self.folder_id, one.directory, name)) for name in differs.gone)
         self._moved.ring()

@@ -94,10 +94,10 @@ def _chunk(walker: Iterator[Listing]) -> list[Listing]:
 
 
 def _due(folder_id: FolderId, directory: bytes, differs: Difference) -> Iterator[Arrival]:
-    for name in differs.due:
-        yield Arrival(Place(folder_id, directory, name), Priority.BACKLOG)
-    for name in differs.touched:
-        yield Arrival(Place(folder_id, directory, name), Priority.RECHECK)
+    for name, stamp in differs.due:
+        yield Arrival(Place(folder_id, directory, name), Priority.BACKLOG, stamp)
+    for name, stamp in differs.touched:
+        yield Arrival(Place(folder_id, directory, name), Priority.RECHECK, stamp)
 
 
 def _provably(lost: set[bytes], troubles: Sequence[tuple[bytes, str]]) -> list[bytes]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from immich_sync.core.window import Completeness, LookedEnough, ReadAt, Window, is_blank
+from immich_sync.core.types import Completeness
+from immich_sync.core.window import LookedEnough, ReadAt, Window, is_blank
 
 _FIRST: Final = frozenset((b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"))
 _IMAGE_BRANDS: Final = frozenset(

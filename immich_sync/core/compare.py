@@ -16,29 +16,28 @@ from immich_sync.core.types import Stamp
 class Difference:
     """Names of one directory, by what is to be done about them."""
 
-    due: tuple[bytes, ...]  # new or rewritten, and lying still for long
+    due: tuple[Entry, ...]  # new or rewritten, and lying still for long
     moving: tuple[bytes, ...]  # new or rewritten a short while ago
-    touched: tuple[bytes, ...]  # only their ctime moved (a chown, a link)
+    touched: tuple[Entry, ...]  # only their ctime moved (a chown, a link)
     gone: tuple[bytes, ...]  # in the ledger only
 
 
-def compare(
-    entries: Sequence[Entry], known: Mapping[bytes, Stamp], *, wall: float
-) -> Difference:
+def compare(entries: Sequence[Entry], known: Mapping[bytes, Stamp], *, wall: float) -> Difference:
     """What differs; `entries` are the directory's media, `wall` is now in wall-clock seconds."""
-    due: list[bytes] = []
+    due: list[Entry] = []
     moving: list[bytes] = []
-    touched: list[bytes] = []
+    touched: list[Entry] = []
     names: set[bytes] = set()
-    for name, stamp in entries:
+    for entry in entries:
+        name, stamp = entry
         names.add(name)
         was = known.get(name)
         if was == stamp or stamp is None:
             continue
         if was is not None and was.same_bytes(stamp):
-            touched.append(name)
+            touched.append(entry)
         elif lain_still(stamp, wall) >= CUT_OFF:
-            due.append(name)
+            due.append(entry)
         else:
             moving.append(name)
     gone = tuple(name for name in known if name not in names)

@@ -10,11 +10,11 @@ from immich_sync.core import boxes
 from immich_sync.core.jpeg import START as JPEG
 from immich_sync.core.jpeg import judge_jpeg
 from immich_sync.core.media import extension_of
+from immich_sync.core.types import Completeness
 from immich_sync.core.window import (
     BYTES,
     READS,
     TAIL,
-    Completeness,
     LookedEnough,
     ReadAt,
     Window,

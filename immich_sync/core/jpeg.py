@@ -8,7 +8,8 @@ import re
 from typing import Final
 
 from immich_sync.core.boxes import begins_like_boxes, judge_boxes
-from immich_sync.core.window import TAIL, Completeness, Window, is_blank
+from immich_sync.core.types import Completeness
+from immich_sync.core.window import TAIL, Window, is_blank
 
 START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"

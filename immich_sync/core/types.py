@@ -137,10 +137,15 @@ class Priority(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Intake's word that a path is due."""
+    """Intake's word that a path is due, and the stamp it was seen with, if it was.
+
+    The job remembers the stamp: what waits to be read is known, and is not found anew by the next
+    listing of its directory.
+    """
 
     place: Place
     priority: Priority
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)

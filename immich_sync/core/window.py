@@ -1,11 +1,10 @@
-"""A bounded look into a file, and the three answers to whether it is whole.
+"""A bounded look into a file.
 
 Its own module because every format is judged through it: what a hostile file can cost is decided
 here, once.
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
 
 READS = 2048
 """How often a file is read from at most to judge it."""
@@ -19,14 +18,6 @@ _BLOCK = 1024
 
 ReadAt = Callable[[int, int], bytes]
 """Bytes of a file from an offset, as many as asked for, or fewer at its end."""
-
-
-class Completeness(Enum):
-    """Whether a file is all that it says it is."""
-
-    WHOLE = auto()  # every part that its format announces is there
-    CUT = auto()  # something that it announces is plainly missing
-    UNKNOWN = auto()  # it cannot be told, or not at a bounded cost
 
 
 class LookedEnough(Exception):

@@ -27,7 +27,7 @@ def arrive(
     for place, stamp in seen:
         known = ledger.stamp(database, place)
         if known is None or not known.same_bytes(stamp):
-            arrivals.append(Arrival(place, priority))
+            arrivals.append(Arrival(place, priority, stamp))
         elif known != stamp:
-            arrivals.append(Arrival(place, Priority.RECHECK))
+            arrivals.append(Arrival(place, Priority.RECHECK, stamp))
     return queue.put(database, arrivals, now=now) if arrivals else 0

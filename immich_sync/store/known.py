@@ -19,7 +19,8 @@ def stamps(
 ) -> dict[bytes, dict[bytes, Stamp]]:
     """The stamps of the known files directly in each of the directories, by name.
 
-    A directory without known files is left out. Raises StateTrouble.
+    A file that waits to be read is known by the stamp it was seen with. A directory without known
+    files is left out. Raises StateTrouble.
     """
     with database.reading() as connection:
         found = ((path, _stamps(connection, folder, path)) for path in directories)
@@ -29,7 +30,8 @@ def stamps(
 def _stamps(connection: Connection, folder: FolderId, path: bytes) -> dict[bytes, Stamp]:
     return {
         name: Stamp(size, mtime_ns, inode & UNSIGNED, ctime_ns)
-        for name, size, mtime_ns, inode, ctime_ns in connection.execute(_DIRECTORY, (folder, path))
+        for query in (_DIRECTORY, _WAITING)  # the job's word is the newer one
+        for name, size, mtime_ns, inode, ctime_ns in connection.execute(query, (folder, path))
     }
 
 
@@ -59,6 +61,11 @@ def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:
 
 _DIRECTORY = """
 SELECT name, size, mtime_ns, inode, ctime_ns FROM file WHERE folder = ? AND dir = ?
+"""
+
+_WAITING = """
+SELECT name, size, mtime_ns, inode, ctime_ns FROM job
+WHERE folder = ? AND dir = ? AND size IS NOT NULL
 """
 
 _BELOW = """

@@ -59,9 +59,9 @@ def file(database: Database, place: Place) -> File | None:
 
 
 def stamp(database: Database, place: Place) -> Stamp | None:
-    """The stamp that is known of this place. Raises StateTrouble."""
+    """The stamp that is known of this place: that of a waiting job first. Raises StateTrouble."""
     with database.reading() as connection:
-        row = connection.execute(_READ_STAMP, key(place)).fetchone()
+        row = connection.execute(_READ_STAMP, (*key(place), *key(place))).fetchone()
         return None if row is None else stamp_of(row)
 
 
@@ -140,7 +140,11 @@ WHERE account = ? AND sha1 = ?
 _READ_MEMBER = "SELECT 1 FROM member WHERE album_id = ? AND asset_id = ?"
 
 _READ_STAMP = """
+SELECT size, mtime_ns, inode, ctime_ns FROM job
+WHERE folder = ? AND dir = ? AND name = ? AND size IS NOT NULL
+UNION ALL
 SELECT size, mtime_ns, inode, ctime_ns FROM file WHERE folder = ? AND dir = ? AND name = ?
+LIMIT 1
 """
 
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM file WHERE folder = ? LIMIT ?)"

@@ -110,6 +110,10 @@ _TABLES = (
         error TEXT NOT NULL DEFAULT '',
         round INTEGER NOT NULL DEFAULT 0,
         failing_since REAL,
+        size INTEGER,
+        mtime_ns INTEGER,
+        inode INTEGER,
+        ctime_ns INTEGER,
         PRIMARY KEY (folder, dir, name)
     ) STRICT, WITHOUT ROWID
     """,

@@ -13,7 +13,7 @@ from sqlite3 import Connection
 
 from immich_sync.core.types import Arrival, Due, FolderId, Job, Place, Priority
 from immich_sync.store.database import Database
-from immich_sync.store.rows import Key, Row, asset_of, file_of, key
+from immich_sync.store.rows import Key, Row, asset_of, file_of, key, stamp_columns
 
 FAR = 7 * 24 * 3600.0
 """No job waits this long, in seconds: a later `due_at` means that the wall clock jumped back."""
@@ -38,22 +38,28 @@ def put(database: Database, arrivals: Sequence[Arrival], now: float) -> int:
     file that fails again and again must not be tried at every listing of its directory.
     Raises StateTrouble.
     """
-    wanted: dict[Key, int] = {}
-    for arrival in arrivals:
-        place = key(arrival.place)
-        wanted[place] = min(arrival.priority.value, wanted.get(place, arrival.priority.value))
+    wanted: dict[Key, Arrival] = {}
+    for arrival in sorted(arrivals, key=lambda one: one.priority.value, reverse=True):
+        wanted[key(arrival.place)] = arrival
     with database.writing() as connection:
         connection.executemany(
-            _PUT, ((*place, priority, now) for place, priority in sorted(wanted.items()))
+            _PUT,
+            (
+                (*place, arrival.priority.value, now, *stamp_columns(arrival.stamp))
+                for place, arrival in sorted(wanted.items(), key=lambda item: item[0])
+            ),
         )
     return len(wanted)
 
 
 _PUT = """
-INSERT INTO job (folder, dir, name, priority, due_at) VALUES (?, ?, ?, ?, ?)
+INSERT INTO job (folder, dir, name, priority, due_at, size, mtime_ns, inode, ctime_ns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     priority = min(priority, excluded.priority),
     round = round + 1,
+    size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode,
+    ctime_ns = excluded.ctime_ns,
     due_at = CASE
         WHEN excluded.priority > 0 AND attempts > 0 THEN due_at
         ELSE min(due_at, excluded.due_at) END,

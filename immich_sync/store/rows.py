@@ -43,6 +43,11 @@ def key(place: Place) -> Key:
     return place.folder, place.directory, place.name
 
 
+def stamp_columns(stamp: Stamp | None) -> Row:
+    """As size, mtime_ns, inode, ctime_ns; all None for no stamp."""
+    return (None,) * 4 if stamp is None else tuple(map(integer, stamp))
+
+
 def stamp_of(row: Row) -> Stamp:
     """From size, mtime_ns, inode, ctime_ns."""
     size, mtime_ns, inode, ctime_ns = row
