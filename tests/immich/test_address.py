@@ -1,7 +1,7 @@
 """Addresses as people write them become one form, or one clear sentence."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immich_sync.core.errors import Misconfigured
@@ -56,6 +56,7 @@ def test_no_password_in_the_sentence() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text() | st.text().map("http://".__add__) | st.text().map("https://nas/".__add__))
 def test_any_text(text: str) -> None:
     """Any text is either normalised, and then stays as it is, or Misconfigured."""

@@ -12,7 +12,7 @@ import h11
 import httpcore
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -201,6 +201,7 @@ def test_retry_after(text: str, seconds: float | None) -> None:
     assert retry_after(text, NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text() | st.from_regex(r"\w{3}, \d+ \w{3} -?\d+ \d+:\d+:\d+ (GMT|[+-]\d+)"))
 def test_retry_after_takes_any_text(text: str) -> None:
     """Whatever a server sends, it is nothing or between no time and an hour."""
@@ -249,6 +250,7 @@ def test_ids_are_uuids(id_: str, ok: bool) -> None:  # noqa: FBT001 - a column o
             read(given_answer, users, ROUTE, "asking")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_quoted_texts_are_safe(before: str, after: str) -> None:
     """A quoted text has one line, a bounded length, nothing unprintable, and never the key."""

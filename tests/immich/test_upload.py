@@ -50,6 +50,7 @@ from tests.immich.scene import (
 )
 
 VERSIONS = pytest.mark.parametrize("version", ["3.1.0", "2.7.5"])
+BIG = photo(20_000_000).content
 CREATED = json.dumps({"id": ASSET, "status": "created"}).encode()
 
 
@@ -319,7 +320,7 @@ async def test_faults(name: str) -> None:
     """Whatever a server does to a large upload, it ends soon, as what it is, without the key."""
     fault = FAULTS[name]
     limits = replace(LIMITS, stall_timeout=1.0, answer_timeout=1.0)
-    file = photo(20_000_000)
+    file = Memory(BIG)
     async with raw_server(fault.handler) as url, connected(url, limits=limits) as immich:
         with anyio.fail_after(10), pytest.raises(fault.leaves) as caught:
             await send(immich, file)
