@@ -21,7 +21,10 @@ from immich_sync.core.errors import Misconfigured, SyncTrouble
 SOCKET = "control.sock"
 """The socket's name in the state folder."""
 
-COMMANDS = frozenset({"status", "retry", "approve", "scan", "pause", "resume", "reload"})
+PING = "ping"
+"""Answered by the socket itself, at once: who gets an answer knows that the loop turns."""
+
+COMMANDS = frozenset({PING, "status", "retry", "approve", "scan", "pause", "resume", "reload"})
 
 _LONGEST = 1 << 20  # bytes of a request: a few thousand paths
 _CLIENTS = 16  # at once
@@ -162,7 +165,8 @@ async def _answer(client: SocketStream, handle: Handle) -> None:
         with anyio.fail_after(_PATIENCE):
             line = await _line_from(client)
         try:
-            answer = _result(await handle(_request(line)))
+            request = _request(line)
+            answer = _result("pong" if request.command == PING else await handle(request))
         except (SyncTrouble, Misconfigured) as error:
             answer = _encoded({"ok": False, "error": str(error)})
         with anyio.fail_after(_PATIENCE):

@@ -236,6 +236,20 @@ async def test_a_daemon_that_does_not_answer_is_named(tmp_path: Path) -> None:
             await asked(path, Request("status"), patience=0.2)
 
 
+async def test_a_ping_needs_no_handler(tmp_path: Path) -> None:
+    """It tells that the loop turns, however long other answers take."""
+
+    async def stuck(_request: Request) -> object:
+        await anyio.sleep_forever()
+        return None
+
+    path = tmp_path / "control.sock"
+    async with door(path, stuck):
+        answer = await asked(path, Request("ping"))
+
+    assert answer == "pong"
+
+
 async def test_where_no_daemon_runs_nobody_answers(tmp_path: Path) -> None:
     """No socket, and something that is none."""
     (tmp_path / "file").write_text("")

@@ -1,0 +1,125 @@
+# ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
+#     and `--help` must not import what only a command needs
+"""`retry`, `approve`, `scan`, `pause`, `resume`: what a running daemon is asked to do.
+
+Its own module because all of these are one question over the control socket.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immich_sync.cli.options import Config, Json, print_json
+from immich_sync.cli.screens import words
+
+Folder = Annotated[
+    str | None, typer.Argument(metavar="FOLDER", help="A folder's name or path; else all of them.")
+]
+
+
+class Unanswered(Exception):
+    """No daemon did what was asked; the text says why."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (retry, approve, scan, pause, resume):
+        app.command()(command)
+
+
+def retry(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH…", help="Files or folders.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that failed.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Try again now what failed, was given up, or waits."""
+    if bool(paths) == everything:
+        raise typer.BadParameter("name paths, or give --all", param_hint="PATH")
+    found = None if everything else tuple(_real(path) for path in paths or ())
+    answer = ask(config, "retry", paths=found)
+    number = answer.get("retried") if isinstance(answer, dict) else None
+    _say(answer, f"{words.count(number or 0, 'file')} due again.", json=json)
+
+
+def approve(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The folder's name or path.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Confirm that a folder is the right one although its disk looks different."""
+    answer = ask(config, "approve", folder=_folder(folder))
+    _say(answer, f"Approved: {_names(answer)}.", json=json)
+
+
+def scan(folder: Folder = None, config: Config = None, json: Json = False) -> None:
+    """Scan a folder (or all) now."""
+    answer = ask(config, "scan", folder=_folder(folder))
+    _say(answer, f"Scanning: {_names(answer)}.", json=json)
+
+
+def pause(folder: Folder = None, config: Config = None, json: Json = False) -> None:
+    """Stop syncing a folder (or all) until `resume`."""
+    answer = ask(config, "pause", folder=_folder(folder))
+    _say(answer, f"Paused: {_names(answer)}.", json=json)
+
+
+def resume(folder: Folder = None, config: Config = None, json: Json = False) -> None:
+    """Go on syncing a folder (or all)."""
+    answer = ask(config, "resume", folder=_folder(folder))
+    _say(answer, f"Resumed: {_names(answer)}.", json=json)
+
+
+def ask(
+    config: Path | None,
+    command: str,
+    *,
+    paths: tuple[str, ...] | None = None,
+    folder: str | None = None,
+) -> object:
+    """What the daemon answers. Raises Unanswered; Misconfigured if its state cannot be found."""
+    from immich_sync import control
+
+    request = control.Request(command, paths, folder)
+    try:
+        return control.ask(socket_of(config), request)
+    except control.NoDaemon:
+        raise Unanswered("No daemon is running here; start one with `immich-sync run`.") from None
+    except control.Declined as error:
+        raise Unanswered(str(error)) from None
+
+
+def socket_of(config: Path | None) -> Path:
+    """Where the daemon of this configuration listens; its folders need not be there."""
+    from immich_sync.config import load
+    from immich_sync.config.resolve import state_folder
+    from immich_sync.control import SOCKET
+
+    return Path(state_folder(load(config))) / SOCKET
+
+
+def _real(path: str) -> str:
+    """`path` as the daemon knows it: absolute, no link on the way to its last name."""
+    parent, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 -- Path resolves the name too
+    return str(Path(os.path.realpath(parent)) / name)
+
+
+def _folder(given: str | None) -> str | None:
+    """A folder's name as it is, its path as the daemon knows it."""
+    return os.path.realpath(given) if given and given.startswith((".", "/")) else given
+
+
+def _say(answer: object, sentence: str, *, json: bool) -> None:
+    if json:
+        print_json(answer)
+    else:
+        typer.echo(sentence)
+
+
+def _names(answer: object) -> str:
+    """The folders that the daemon says it did it for."""
+    return ", ".join(map(str, answer)) if isinstance(answer, list) else "the folder"

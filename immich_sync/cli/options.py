@@ -1,0 +1,72 @@
+# ruff: noqa: PLC0415 -- `--help` must not import what only a command needs
+"""Options that several commands share, and the configuration they lead to.
+
+Its own module because `--config` and `--json` mean the same on every command.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from immich_sync.core.folder import Setup
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The configuration file to read."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def seconds(option: str, text: str | None) -> float | None:
+    """The duration given to `option`; None if it was not given. Raises Misconfigured."""
+    from immich_sync.config.values import duration
+    from immich_sync.core.errors import Misconfigured
+
+    if text is None:
+        return None
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise Misconfigured(f"{option}: {error}.") from None
+
+
+def setup_from(config: Path | None, *, folders: bool = True) -> "Setup":
+    """The setup that file and environment describe. Raises Misconfigured."""
+    from immich_sync.config import load, resolve
+
+    return resolve(load(config), folders=folders)
+
+
+@contextmanager
+def logging_for(setup: "Setup", *, quiet: bool = False) -> Iterator[None]:
+    """Logs go to standard error, without the setup's keys; `quiet`: only what is bad."""
+    from immich_sync import logs
+
+    outlet = logs.configure(
+        secrets=[account.api_key for account in setup.accounts],
+        level=logging.ERROR if quiet else logging.INFO,
+    )
+    try:
+        yield
+    finally:
+        outlet.close()
+
+
+def print_json(value: object) -> None:
+    """A dataclass or plain values as JSON on standard output."""
+    import json
+    from dataclasses import asdict, is_dataclass
+
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    typer.echo(json.dumps(plain, indent=2))
+
+
+def on_a_terminal() -> bool:
+    """Whether a person sees standard output."""
+    return sys.stdout.isatty()

@@ -1,0 +1,62 @@
+# ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
+#     and `--help` must not import what only a command needs
+"""`run`: the daemon, one pass of it, or what it would do.
+
+Its own module because this is the command that everything else is about.
+"""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from immich_sync.cli.options import Config, Json, logging_for, print_json, seconds, setup_from
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(run)
+
+
+def run(
+    config: Config = None,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Sync all that is there, then end: 0, or 1 if not all is in."),
+    ] = False,
+    timeout: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="With --once: give up after this long, such as 10m."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Watch the folders and sync every photo and video in them, until stopped."""
+    if timeout is not None and not once:
+        raise typer.BadParameter("it needs --once", param_hint="--timeout")
+    if json and not dry_run:
+        raise typer.BadParameter("it needs --dry-run", param_hint="--json")
+    if once and dry_run:
+        raise typer.BadParameter("it cannot go with --once", param_hint="--dry-run")
+    import anyio
+
+    limit = seconds("--timeout", timeout)
+    setup = setup_from(config)
+    if not dry_run:
+        from immich_sync import daemon
+
+        with logging_for(setup):
+            raise typer.Exit(anyio.run(partial(daemon.run, setup, once=once, within=limit)))
+    from immich_sync import rehearsal
+
+    with logging_for(setup, quiet=True):
+        rehearsed = anyio.run(rehearsal.rehearse, setup)
+    if json:
+        print_json(rehearsed)
+    else:
+        from immich_sync.cli.screens.rehearsal import lines
+
+        for line in lines(rehearsed):
+            typer.echo(line)

@@ -1,0 +1,206 @@
+"""The commands from outside: exit codes, sentences, results on stdout, all else on stderr."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from immich_sync import __version__
+from immich_sync.sandbox.sample_files import copy_samples
+from tests.cli.conftest import COMMAND, Server, Shell
+
+CONFIGURED = Callable[..., Path]
+
+
+def test_the_version_is_printed(shell: Shell) -> None:
+    """It is the package's."""
+    ended = shell.run("--version")
+
+    assert (ended.code, ended.out, ended.err) == (0, f"immich-sync {__version__}\n", "")
+
+
+def test_help_needs_nothing_heavy(shell: Shell) -> None:
+    """The help is there, and neither rich nor a server's or database's library was imported."""
+    script = (
+        "import sys\nsys.argv = ['immich-sync', '--help']\nfrom immich_sync.cli import main\n"
+        "try:\n    main()\nfinally:\n"
+        "    heavy = {'rich', 'httpx', 'anyio', 'pydantic', 'sqlite3', 'structlog', 'starlette'}\n"
+        "    print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(  # noqa: S603 -- our own script
+        [sys.executable, "-c", script],
+        env=shell.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert all(name in done.stdout for name in ("run", "demo", "sandbox", "upload", "status"))
+
+
+def test_wrong_use_is_code_2(shell: Shell) -> None:
+    """With a sentence on stderr and nothing on stdout."""
+    ended = shell.run("run", "--timeout", "5s")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "--timeout" in ended.err
+    assert "it needs --once" in ended.err
+
+
+@pytest.mark.parametrize("words", [["run"], ["status"]], ids=" ".join)
+def test_a_wrong_configuration_is_code_2(shell: Shell, words: list[str]) -> None:
+    """One sentence names file and key."""
+    file = shell.home / "wrong.toml"
+    file.write_text("[sever]\n")
+
+    ended = shell.run(*words, "--config", str(file))
+
+    said = f"immich-sync: {file}: 'sever' is not a key that is known here; did you mean server.\n"
+    assert (ended.code, ended.out, ended.err) == (2, "", said)
+
+
+def test_a_wrong_key_is_code_3(shell: Shell, configured: CONFIGURED, tmp_path: Path) -> None:
+    """The server refuses it at the start, and the program ends with one sentence."""
+    file = configured()
+    (tmp_path / "key").write_text("a-key-that-nobody-knows")
+
+    ended = shell.run("run", "--config", str(file))
+
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.splitlines()[-1].startswith("immich-sync: ")
+    assert "a-key-that-nobody-knows" not in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_what_is_no_immich_is_code_3(shell: Shell, configured: CONFIGURED, server: Server) -> None:
+    """An address that leads elsewhere ends the program at the start."""
+    file = configured()
+    file.write_text(file.read_text().replace(server.url, server.url + "/elsewhere"))
+
+    ended = shell.run("run", "--once", "--timeout", "20s", "--config", str(file))
+
+    assert ended.code == 3
+    assert "Traceback" not in ended.err
+
+
+def test_a_folder_is_synced_once(shell: Shell, configured: CONFIGURED, tmp_path: Path) -> None:
+    """Before: the dry run says what would be done. Then `run --once`. After: nothing is left."""
+    file = str(configured('album = "{parent}"\nignore = ["Screenshots/"]\n'))
+    copy_samples(tmp_path / "photos")
+
+    before = shell.run("run", "--dry-run", "--json", "--config", file)
+    once = shell.run("run", "--once", "--timeout", "40s", "--config", file)
+    status = json.loads(shell.run("status", "--json", "--config", file).out)
+    after = shell.run("run", "--dry-run", "--config", file)
+
+    rehearsed = json.loads(before.out)["folders"][0]
+    assert (rehearsed["files"], rehearsed["to_upload"] + rehearsed["already_there"]) == (9, 9)
+    assert (once.code, once.out) == (0, "")
+    assert status["daemon"] is None
+    assert [(one["files"], one["verified"]) for one in status["folders"]] == [(9, 9)]
+    assert "9 already in Immich, 0 to upload" in after.out
+
+
+def test_a_daemon_answers_its_commands(
+    shell: Shell, configured: CONFIGURED, tmp_path: Path
+) -> None:
+    """It is alive, tells its status, takes orders, and ends with 0 on SIGTERM."""
+    file = str(configured())
+    with shell.running(["run", "--config", file]) as daemon:
+        assert daemon.stderr is not None
+        assert any("scanned" in line for line in daemon.stderr)
+        check = shell.run("status", "--check", "--config", file)
+        status = shell.run("status", "--json", "--config", file)
+        screen = shell.run("status", "--config", file)
+        retry = shell.run("retry", "--all", "--config", file)
+        unknown = shell.run("retry", str(tmp_path / "elsewhere.jpg"), "--config", file)
+        scan = shell.run("scan", "photos", "--config", file)
+        approve = shell.run("approve", "nowhere", "--config", file)
+        second = shell.run("run", "--config", file)
+        daemon.send_signal(signal.SIGTERM)
+        code = daemon.wait(timeout=20)
+
+    assert (check.code, check.out, check.err) == (0, "", "")
+    assert json.loads(status.out)["daemon"]["pid"] == daemon.pid
+    assert f"pid {daemon.pid}" in screen.out
+    assert (retry.code, retry.out) == (0, "0 files due again.\n")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "lies in no folder that is synced" in unknown.err
+    assert (scan.code, scan.out) == (0, "Scanning: photos.\n")
+    assert approve.code == 1
+    assert "There is no folder 'nowhere'" in approve.err
+    assert second.code == 2
+    assert f"(pid {daemon.pid}) is already running" in second.err
+    assert code == 0
+
+
+def test_without_a_daemon_orders_are_declined(shell: Shell, configured: CONFIGURED) -> None:
+    """One sentence says how to start one; also when a folder is offline just then."""
+    file = configured()
+    shutil.rmtree(shell.home / "photos")
+    said = "immich-sync: No daemon is running here; start one with `immich-sync run`.\n"
+
+    ended = [
+        shell.run(*words, "--config", str(file))
+        for words in (["retry", "--all"], ["approve", "photos"])
+    ]
+    check = shell.run("status", "--check", "--config", str(file))
+
+    assert [(one.code, one.out, one.err) for one in ended] == [(1, "", said)] * 2
+    assert (check.code, check.out) == (1, "")
+    assert "No daemon answers" in check.err
+
+
+def test_nobody_reading_is_no_error(shell: Shell, configured: CONFIGURED) -> None:
+    """`immich-sync status | head -0` says nothing about pipes."""
+    file = configured()
+    process = subprocess.Popen(  # noqa: S603 -- our own command
+        [*COMMAND, "status", "--config", str(file)],
+        env=shell.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert said == ""
+
+
+def test_an_unexpected_error_is_one_sentence(shell: Shell, configured: CONFIGURED) -> None:
+    """A damaged state that `status` trips over shows no traceback, unless it is asked for."""
+    file = str(configured())
+    state = shell.home / "state"
+    state.mkdir()
+    (state / "state.db").write_bytes(b"this is no database" * 100)
+
+    ended = shell.run("status", "--config", file)
+
+    assert ended.code == 1
+    assert ended.err.startswith("immich-sync: ")
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+def test_a_taken_port_is_code_2(shell: Shell, server: Server) -> None:
+    """The sandbox says what to do."""
+    ended = shell.run("sandbox", "--port", server.url.rpartition(":")[2])
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "cannot listen there" in ended.err
+
+
+def test_the_sandbox_ends_on_sigint(shell: Shell) -> None:
+    """Ctrl-C is a way to end it, without a traceback."""
+    with shell.running(["sandbox", "--port", "0"]) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert set(json.loads(process.stdout.readline())) == {"url", "api_key"}
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        code = process.wait(timeout=20)
+
+    assert (code, said) == (0, "")
