@@ -92,7 +92,7 @@ class Relay:
         self.connections += 1
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._upstream)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             _reset(writer)
             return
         turn = _Turn()
@@ -105,11 +105,12 @@ class Relay:
         except asyncio.CancelledError:
             _reset(writer)
         finally:
+            # Closed first: a second cancellation may come while the pumps are awaited.
+            up_writer.close()
+            writer.close()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            up_writer.close()
-            writer.close()
 
     async def _requests(
         self, reader: StreamReader, writer: StreamWriter, up_writer: StreamWriter, turn: _Turn

@@ -126,6 +126,14 @@ class Sandbox:
         self._running: _Running | None = None
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def _start(self) -> None:
         direct = 0 if self._with_relay else self._port
         bound = listen(self._host, direct)
         app = with_faults(create_app(self.state), self.faults, self.state)
@@ -137,7 +145,6 @@ class Sandbox:
             await self._relay.start()
             port = self._relay.port
         self._port = port
-        return self
 
     async def __aexit__(
         self,
@@ -147,13 +154,17 @@ class Sandbox:
     ) -> None:
         # Whoever cancels still wants the port and the folder back.
         with anyio.CancelScope(shield=True):
-            if self._relay is not None:
-                await self._relay.stop()
-            if self._running is not None:
-                await self._running.stop()
-        self.state.close()
+            await self.stop()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    async def stop(self) -> None:
+        """Nobody listens and no request is under way; what is stored can still be looked at."""
+        if self._relay is not None:
+            await self._relay.stop()
+        if self._running is not None:
+            await self._running.stop()
+        self.state.close()
 
     @property
     def url(self) -> str:

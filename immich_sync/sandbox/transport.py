@@ -4,7 +4,7 @@ Its own module because it is the only place in the sandbox that knows httpx, and
 without sockets, threads and clocks.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx
 
@@ -33,68 +33,79 @@ class FaultyTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, or the error that the fault calls for."""
         fault = self._faults.take(TRANSPORT_FAULTS, request.method, request.url.path)
+        if isinstance(fault, Refuse):
+            raise httpx.ConnectError("Connection refused (injected)", request=request)
+        limit = fault.after if isinstance(fault, ResetRequest) else None
+        body = _Body(request, limit)
+        sent = httpx.Request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            stream=body,
+            extensions=request.extensions,
+        )
+        try:
+            answer = await self._inner.handle_async_request(sent)
+        finally:
+            await body.aclose()
         match fault:
-            case Refuse():
-                raise httpx.ConnectError("Connection refused (injected)", request=request)
-            case ResetRequest(after=after):
-                cut = httpx.Request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    stream=_CutRequest(request, after),
-                    extensions=request.extensions,
-                )
-                answer = await self._inner.handle_async_request(cut)
-                await answer.aclose()
+            case ResetRequest():
                 # The server answered without reading that far: on the wire, the reset wins.
+                await answer.aclose()
                 raise httpx.WriteError("Connection reset (injected)", request=request)
             case LostAnswer():
-                answer = await self._inner.handle_async_request(request)
                 await answer.aclose()
                 raise httpx.ReadError("Connection reset (injected)", request=request)
             case ResetResponse(after=after):
-                answer = await self._inner.handle_async_request(request)
-                cut_stream = _CutResponse(answer, request, after)
-                return httpx.Response(answer.status_code, headers=answer.headers, stream=cut_stream)
+                content = await answer.aread()
+                cut = _CutAnswer(content[:after], request)
+                return httpx.Response(answer.status_code, headers=answer.headers, stream=cut)
             case _:
-                return await self._inner.handle_async_request(request)
+                return answer
 
     async def aclose(self) -> None:
         """The inner transport is closed."""
         await self._inner.aclose()
 
 
-class _CutRequest(httpx.AsyncByteStream):
-    def __init__(self, request: httpx.Request, after: int) -> None:
+class _Body(httpx.AsyncByteStream):
+    """A request's body, cut off after `limit` bytes.
+
+    No generator: an application that answers early leaves one unfinished, and trio objects.
+    """
+
+    def __init__(self, request: httpx.Request, limit: int | None) -> None:
+        assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101 (an async client sends no other)
         self._request = request
-        self._after = after
+        self._left = limit
+        self._blocks = aiter(request.stream)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._after
-        assert isinstance(self._request.stream, httpx.AsyncByteStream)  # noqa: S101 (an async client sends no other)
-        async for block in self._request.stream:
-            if left > 0:
-                yield block[:left]
-            left -= len(block)
-            if left <= 0:
-                break
-        raise httpx.WriteError("Connection reset (injected)", request=self._request)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
 
-
-class _CutResponse(httpx.AsyncByteStream):
-    def __init__(self, answer: httpx.Response, request: httpx.Request, after: int) -> None:
-        self._answer = answer
-        self._request = request
-        self._after = after
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._after
-        async for block in self._answer.aiter_raw():
-            yield block[:left]
-            left -= min(left, len(block))
-            if left == 0:
-                break
-        raise httpx.ReadError("Connection reset (injected)", request=self._request)
+    async def __anext__(self) -> bytes:
+        if self._left is None:
+            return await anext(self._blocks)
+        block = await anext(self._blocks, b"") if self._left > 0 else b""
+        if not block:
+            raise httpx.WriteError("Connection reset (injected)", request=self._request)
+        block = block[: self._left]
+        self._left -= len(block)
+        return block
 
     async def aclose(self) -> None:
-        await self._answer.aclose()
+        if isinstance(self._blocks, AsyncGenerator):
+            await self._blocks.aclose()
+
+
+class _CutAnswer(httpx.AsyncByteStream):
+    """The beginning of an answer's body, and then no connection."""
+
+    def __init__(self, content: bytes, request: httpx.Request) -> None:
+        self._content = content
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._content:
+            yield self._content
+        raise httpx.ReadError("Connection reset (injected)", request=self._request)
