@@ -151,7 +151,7 @@ class Crew:
                 self._resettle(job.place)
                 return (Done(job),)
             case backoff.Forget():
-                return (Forgotten(job.place), self._report("vanished", job))
+                return (Forgotten(job.place, job.round), self._report("vanished", job))
             case backoff.RetryAt(due_at, attempts):
                 self.failures += 1
                 log.warning("retry_scheduled", error=str(trouble), seconds=round(due_at - now))

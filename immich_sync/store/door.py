@@ -26,9 +26,13 @@ log = structlog.get_logger()
 
 
 class Store:
-    """The open state; calling it runs a function of this package on it."""
+    """The open state; calling it runs a function of this package on it.
 
-    def __init__(self, database: Database, blocking: Blocking) -> None:
+    A program that is not `patient` wants to hear of trouble at once: nobody waits for it to pass.
+    """
+
+    def __init__(self, database: Database, blocking: Blocking, *, patient: bool = True) -> None:
+        self._patient = patient
         self.trouble: StateTrouble | None = None  # what everybody waits for just now
         self._database = database
         self._blocking = blocking
@@ -36,11 +40,16 @@ class Store:
     async def __call__(
         self, function: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """What `function(database, …)` returns, as soon as our own disk lets it."""
+        """What `function(database, …)` returns, as soon as our own disk lets it.
+
+        Raises StateTrouble if not `patient`.
+        """
         while True:
             try:
                 result = await self._blocking(_LANE, function, self._database, *args, **kwargs)
             except StateTrouble as trouble:
+                if not self._patient:
+                    raise
                 if self.trouble is None:
                     log.error("state_failed", error=str(trouble))  # noqa: TRY400 - the sentence says it all
                 self.trouble = trouble
