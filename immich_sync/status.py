@@ -45,8 +45,8 @@ _ADVICE = {
 async def of(engine: Engine, *, since: float) -> Status:
     """The running engine's status. `since` is when its process started, wall-clock seconds."""
     now = engine.world.clock.now()
-    rows = {row.root: row for row in await engine.world.store(report.folders, now=now)}
-    files = await engine.world.store(
+    rows = {row.root: row for row in await engine.world.store.look(report.folders, now=now)}
+    files = await engine.world.store.look(
         report.problems, limit=LISTED, folders=list(engine.intakes) or None
     )
     folders = tuple(_folder(one, rows.get(one.root), engine) for one in engine.setup.folders)

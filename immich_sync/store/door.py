@@ -6,6 +6,8 @@ full or failing is waited out here: whoever asks waits, nothing is dropped, all 
 """
 
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import anyio
@@ -13,7 +15,7 @@ import structlog
 
 from immich_sync.core.errors import StateTrouble
 from immich_sync.core.ports import Blocking, Lane
-from immich_sync.store.database import Database
+from immich_sync.store.database import Database, open_read_only
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -21,6 +23,7 @@ P = ParamSpec("P")
 PATIENCE = 5.0
 """Seconds between two tries while our own disk is full or failing."""
 _LANE = Lane("state", 1)  # SQLite has one writer; so have we
+_LOOKING = Lane("look at state", 1)
 
 log = structlog.get_logger()
 
@@ -44,9 +47,23 @@ class Store:
 
         Raises StateTrouble if not `patient`.
         """
+        return await self._insist(_LANE, partial(function, self._database, *args, **kwargs))
+
+    async def look(
+        self, function: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same for a long question that only reads: it holds nobody else up."""
+
+        def ask() -> T:
+            with closing(open_read_only(self._database.path)) as database:
+                return function(database, *args, **kwargs)
+
+        return await self._insist(_LOOKING, ask)
+
+    async def _insist(self, lane: Lane, question: Callable[[], T]) -> T:
         while True:
             try:
-                result = await self._blocking(_LANE, function, self._database, *args, **kwargs)
+                result = await self._blocking(lane, question)
             except StateTrouble as trouble:
                 if not self._patient:
                     raise
