@@ -85,7 +85,7 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
     "a folder in the state": ('state_dir = "{tmp}"\n' + FOLDER, "lie inside one another"),
     "Immich's own storage": (
         SERVER + '[[folders]]\npath = "{tmp}/a/b/immich/upload/user"\n',
-        "{tmp}/a/b/immich/upload/user is at, above or below Immich's own storage ({tmp}/a/b/immich/upload",
+        "{tmp}/a/b/immich/upload/user is at, above or below Immich's own storage ({tmp}/a/b/imm",
     ),
     "a folder that holds Immich's storage": (
         SERVER + '[[folders]]\npath = "{tmp}/a/b/immich"\n',
