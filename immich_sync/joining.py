@@ -22,9 +22,21 @@ MOST = 1000
 
 
 class Joiner:
-    """Puts one account's assets into albums; `run` must be running."""
+    """Puts one account's assets into albums; `run` must be running.
 
-    def __init__(self, account: AccountId, immich: Immich, store: Store, journal: Journal) -> None:
+    With `again`, what was taken out of an album is put back: a person asks for it right now.
+    """
+
+    def __init__(
+        self,
+        account: AccountId,
+        immich: Immich,
+        store: Store,
+        journal: Journal,
+        *,
+        again: bool = False,
+    ) -> None:
+        self._again = again
         self._account = account
         self._immich = immich
         self._store = store
@@ -63,7 +75,7 @@ class Joiner:
             raise FileTrouble(f"Immich does not put it into its album: {outcome.value}")
 
     async def _add(self, wanted: Sequence[Member]) -> Sequence[AddOutcome | Exception]:
-        remembered = await self._store(ledger.members, wanted)
+        remembered = set() if self._again else await self._store(ledger.members, wanted)
         albums: dict[AlbumId, list[AssetId]] = {}
         for member in dict.fromkeys(wanted):
             if member not in remembered:

@@ -16,10 +16,19 @@ LINGER = 0.02
 
 
 class Journal:
-    """Gathers records and writes them in order; one writer, `run`, for the program's life."""
+    """Gathers records and writes them in order; one writer, `run`, for the program's life.
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+    `heard` is told each of them at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], float],
+        heard: Callable[[Record], None] = lambda _: None,
+    ) -> None:
         self._store = store
+        self._heard = heard
         self._now = now
         self._records: list[Record] = []
         self._handed = anyio.Event()
@@ -28,6 +37,8 @@ class Journal:
     def note(self, *records: Record) -> None:
         """Hand facts over; they are written within a few tens of milliseconds."""
         self._records += records
+        for record in records:
+            self._heard(record)
         self._handed.set()
 
     async def commit(self, *records: Record) -> None:

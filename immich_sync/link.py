@@ -14,7 +14,7 @@ from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, Untrusted
 from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.types import AccountId, Checksum
 from immich_sync.flights import Flights
-from immich_sync.immich.about import Version
+from immich_sync.immich.about import Me, Version
 from immich_sync.immich.check import Presence, checker
 from immich_sync.immich.client import Immich
 from immich_sync.store import accounts
@@ -65,16 +65,21 @@ class Link:
     async def _introduce(self, needed: Sequence[str]) -> AccountId:
         version = await self.immich.version()
         me = await self.immich.whoami()
-        if missing := me.missing(needed):
-            raise Refused(
-                f"The API key of account {self.account.name!r} lacks the permission"
-                f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}: edit the key in Immich"
-                " under Account Settings → API Keys.",
-                permission=missing[0],
-            )
+        demand(me, needed, self.account)
         log.info("server_reached", account=self.account.name, version=str(version))
         self.version = version
         return await self._world.store(accounts.ensure_account, self.account.url, me.identity)
+
+
+def demand(me: Me, needed: Sequence[str], account: Account) -> None:
+    """Raises Refused, naming what is missing, if the account's key may not do all that is needed."""
+    if missing := me.missing(needed):
+        raise Refused(
+            f"The API key of account {account.name!r} lacks the permission"
+            f"{'s' if len(missing) > 1 else ''} {', '.join(missing)}: edit the key in Immich"
+            " under Account Settings → API Keys.",
+            permission=missing[0],
+        )
 
 
 def needed_permissions(folders: Sequence[Folder]) -> Sequence[str]:

@@ -4,6 +4,7 @@ Its own module because it should read as those steps and little else: `core.plan
 one is next, each step here does it and says what it learnt.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -56,6 +57,7 @@ class Route:
     uploads: anyio.CapacityLimiter  # how many at once, shared by the account's folders
     looking: Lane  # calls that ask this folder's disk for little: stat, list, open
     hashing: Lane  # calls that read much, bounded by what its disk bears
+    moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
 
     def is_open(self) -> bool:
         """Whether the server is thought to answer."""
@@ -80,13 +82,14 @@ class Result:
     asset: Asset | None
 
 
-async def sync(due: Due, route: Route, world: World) -> Result:
+async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) -> Result:
     """Bring one due file as far as it goes; each fact is noted in the journal as it comes true.
 
-    Raises SyncTrouble; whoever catches it decides what becomes of the job.
+    Without `ask_first` the file goes up unasked for, and the server says if it has it. Raises SyncTrouble; whoever catches it decides what becomes of the job.
     """
     climb = _Climb(due, route, world)
-    facts = Facts(await climb.look() if due.file else None, due.file, due.asset)
+    seen = await climb.look() if due.file else None
+    facts = Facts(seen, due.file, due.asset, absent=not ask_first)
     while True:
         match next_step(facts, wants_album=route.folder.wants_album, now=world.clock.now()):
             case Step.HASH:
@@ -227,8 +230,9 @@ class _Climb:
             announced = Announced(upload_name(place.name), _checksum(facts), stamp)
             data = sidecar.data if sidecar else None
             return sidecar, await upload(
-                self.route.immich, announced, source, data, world.blocking, SENDING
-            )
+                self.route.immich, announced, source, data, world.blocking, SENDING,
+                moved=self.route.moved,
+            )  # fmt: skip
         finally:
             source.close()
 

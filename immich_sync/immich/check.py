@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from immich_sync.coalesce import Coalescer
-from immich_sync.core.errors import NotImmich
+from immich_sync.core.errors import NotImmich, Rejected
 from immich_sync.core.types import AssetId, Checksum
 from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
 
 MOST = 5_000
 """Checksums in one call; both official clients keep to it (the server has no chunking)."""
+_UNSUPPORTED = "unsupported-format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class Presence:
     trashed: bool = False
 
 
+class UnsupportedFormat(Rejected):
+    """The server takes no such file (it says so in two spellings; Immich 3.1 never does)."""
+
+
 async def bulk_check(immich: Immich, checksums: Sequence[Checksum]) -> list[Presence]:
     """One presence a checksum, in order. Raises ServerTrouble.
 
@@ -32,20 +37,26 @@ async def bulk_check(immich: Immich, checksums: Sequence[Checksum]) -> list[Pres
     """
     found: list[Presence] = []
     for start in range(0, len(checksums), MOST):
-        found += await _check(immich, checksums[start : start + MOST])
+        answers = await _check(immich, checksums[start : start + MOST])
+        found += (Presence(None) if isinstance(one, Exception) else one for one in answers)
     return found
 
 
 def checker(immich: Immich, *, linger: float = 0.005) -> Coalescer[Checksum, Presence]:
     """Checks asked for one by one, sent many at once."""
 
-    async def call(checksums: Sequence[Checksum]) -> Sequence[Presence]:
-        return await bulk_check(immich, checksums)
+    async def call(checksums: Sequence[Checksum]) -> Sequence[Presence | UnsupportedFormat]:
+        found: list[Presence | UnsupportedFormat] = []
+        for start in range(0, len(checksums), MOST):
+            found += await _check(immich, checksums[start : start + MOST])
+        return found
 
     return Coalescer(call, most=MOST, linger=linger)
 
 
-async def _check(immich: Immich, checksums: Sequence[Checksum]) -> list[Presence]:
+async def _check(
+    immich: Immich, checksums: Sequence[Checksum]
+) -> list[Presence | UnsupportedFormat]:
     what = "asking which files it already has"
     asked = [{"id": str(n), "checksum": checksum.hex()} for n, checksum in enumerate(checksums)]
     call = Call("POST", "/assets/bulk-upload-check", what, json={"assets": asked})
@@ -59,9 +70,11 @@ async def _check(immich: Immich, checksums: Sequence[Checksum]) -> list[Presence
     return [_presence(by_id[item["id"]]) for item in asked]
 
 
-def _presence(result: wire.CheckResult) -> Presence:
+def _presence(result: wire.CheckResult) -> Presence | UnsupportedFormat:
     if result.action == "accept":
         return Presence(None)
+    if result.reason is not None and result.reason.replace("_", "-") == _UNSUPPORTED:
+        return UnsupportedFormat("The server does not take files of this format.")
     if result.assetId is None:
         raise NotImmich("The server said that it has a file without naming its asset.")
     return Presence(AssetId(result.assetId), result.isTrashed)

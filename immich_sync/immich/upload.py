@@ -4,6 +4,7 @@ Its own module because what an upload's answers mean is a story of its own: a br
 arrived, and a refusal may concern the file, the route, the account or the world.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
@@ -49,8 +50,11 @@ async def upload(
     sidecar: bytes | None,
     blocking: Blocking,
     lane: Lane,
+    moved: Callable[[int], None] = lambda _: None,
 ) -> Uploaded:
     """The file is on the server, by its own word; whether whole, only its checksum tells.
+
+    `moved` is told how many bytes went out, again and again.
 
     Raises FileChanged (nothing was stored), FileUnreadable, Rejected, TooLarge, ServerTrouble, and
     OutcomeUnknown where the upload broke or its answer was lost.
@@ -63,7 +67,7 @@ async def upload(
     def expect_within(seconds: float) -> None:
         watchdog.deadline = anyio.current_time() + seconds
 
-    body = Body(announced, source, sidecar, blocking, lane, limits, expect_within)
+    body = Body(announced, source, sidecar, blocking, lane, limits, expect_within, moved)
     headers = {
         "content-type": body.content_type,
         "content-length": str(body.length),

@@ -58,6 +58,7 @@ class CheckResult(_Read):
 
     id: str
     action: Literal["accept", "reject"]
+    reason: str | None = None
     assetId: Uuid | None = None  # noqa: N815 - the server's spelling
     isTrashed: bool = False  # noqa: N815 - the server's spelling
 

@@ -42,7 +42,7 @@ class FileProblem:
 
 
 def folders(database: Database, *, now: float) -> list[FolderReport]:
-    """Every folder that the state knows, in the order of their ids. Raises StateTrouble."""
+    """Every watched folder that the state knows, in the order of their ids. Raises StateTrouble."""
     with database.reading() as connection:
         wanted = {"now": now, "far": now + FAR}
         jobs = {
@@ -103,6 +103,7 @@ FROM folder
 LEFT JOIN file ON file.folder = folder.id
 LEFT JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
 LEFT JOIN job ON job.folder = file.folder AND job.dir = file.dir AND job.name = file.name
+WHERE folder.kind = 'watched'
 GROUP BY folder.id ORDER BY folder.id
 """
 
@@ -124,7 +125,7 @@ SELECT what, folder, root, dir, trouble.name, since, note FROM (
             SELECT sha1 FROM asset WHERE trashed_at IS NOT NULL)
         AND asset.trashed_at IS NOT NULL
 ) AS trouble
-JOIN folder ON folder.id = trouble.folder
+JOIN folder ON folder.id = trouble.folder AND folder.kind = 'watched'
 WHERE :folders IS NULL OR folder IN (SELECT value FROM json_each(:folders))
 ORDER BY since, folder, dir, trouble.name
 LIMIT :limit
