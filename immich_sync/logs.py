@@ -27,6 +27,7 @@ _MASK = "…"
 _SECRET_FIELDS = frozenset(
     {"x-api-key", "api_key", "apikey", "authorization", "cookie", "set-cookie", "password", "token"}
 )
+_FIRST = {"timestamp": 0, "level": 1, "event": 2}
 _SECRET_TEXT = re.compile(r"(?i)((?:x-api-key|api_key|authorization)\W{1,6}(?:bearer )?)[!-~]{6,}")
 _CHATTY = ("httpx", "httpcore", "watchdog", "asyncio", "uvicorn")
 
@@ -132,10 +133,11 @@ def _renderers(*, terminal: bool, json: bool) -> list[Processor]:
 
 def _readable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Names as `shown`, so that no file can forge a line; fields that hold secrets masked."""
-    for field, value in event.items():
-        if field != "exception":
-            event[field] = _plain(field, value)
-    return event
+    fields = sorted(event, key=lambda field: _FIRST.get(field, len(_FIRST)))
+    return {
+        field: event[field] if field == "exception" else _plain(field, event[field])
+        for field in fields
+    }
 
 
 def _plain(field: object, value: object) -> object:

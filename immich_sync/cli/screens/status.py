@@ -96,7 +96,7 @@ def _folders(folders: tuple[FolderStatus, ...], now: float) -> Table:
             ProgressBar(total=total or 1, completed=folder.verified if total else 1, width=12),
             words.size(folder.bytes),
             words.ago(folder.last_new, now),
-            "" if folder.eta_seconds is None else words.span(folder.eta_seconds),
+            words.span(folder.eta_seconds) if folder.eta_seconds else "",
         )
     return table
 
