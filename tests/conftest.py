@@ -1,9 +1,21 @@
-"""What every test may ask for."""
+"""What every test may ask for, and the rule that nothing is skipped unheard."""
+
+import os
 
 import pytest
+
+REQUIRE_ALL = "IMMICH_SYNC_REQUIRE_ALL"
+"""With this in the environment a run in which anything was skipped has failed."""
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """Production's event loop; simulations name trio themselves."""
     return "asyncio"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that must leave nothing out fails if it did."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get(REQUIRE_ALL) and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
