@@ -13,11 +13,11 @@ immich_sync.  The public names:
   `with_faults(app, faults, state)` around it, and a `FaultyTransport` in front of that.
 - `stored_assets(state)`, `stored_albums(state)`, `stray_files(state)`, `count(requests, …)` with
   their values `StoredAsset`, `StoredAlbum`, `Exchange`.
-- `Faults.add(fault, method=, path=, skip=, times=)`, which returns a `Rule` that counts `fired`.
-  Faults above HTTP: `Status`, `Delay`, `Maintenance`, `Quota`, `TooLarge`, `Html`.  On the wire
-  (with `relay=True`): `ResetRequest`, `ResetResponse`, `LostAnswer`, `EarlyAnswer`, `SlowRead`, and
-  `await sandbox.relay.refuse()` / `.accept()`.  In a `FaultyTransport`: `Refuse`, `ResetRequest`,
-  `ResetResponse`, `LostAnswer`.
+- `Faults.add(fault, method=, path=, exact=, skip=, times=)`, which returns a `Rule` that counts how
+  often it `fired`.  Faults above HTTP: `Status`, `Delay`, `Maintenance`, `Quota`, `TooLarge`,
+  `Html`.  On the wire (with `relay=True`): `ResetRequest`, `ResetResponse`, `LostAnswer`,
+  `EarlyAnswer`, `SlowRead`, and `await sandbox.relay.refuse()` / `.accept()`.  In a
+  `FaultyTransport`: `Refuse`, `ResetRequest`, `ResetResponse`, `LostAnswer`.
 """
 
 from immich_sync.sandbox.app import create_app

@@ -104,12 +104,20 @@ class Rule:
     """One fault, the requests it is meant for, and how often it `fired` so far."""
 
     def __init__(
-        self, fault: Fault, method: str | None, path: str, skip: int, times: int | None
+        self,
+        fault: Fault,
+        method: str | None,
+        path: str,
+        skip: int,
+        times: int | None,
+        *,
+        exact: bool,
     ) -> None:
         self.fault = fault
         self.method = method
         self.path = path
         self.fired = 0
+        self._exact = exact
         self._skip = skip
         self._times = times
 
@@ -120,7 +128,8 @@ class Rule:
 
     def meets(self, method: str, path: str, size: int) -> bool:
         """Whether it fires for this request with a body of `size` bytes; if so, it is counted."""
-        matches = self.method in {None, method} and path.startswith(self.path)
+        is_there = path == self.path if self._exact else path.startswith(self.path)
+        matches = self.method in {None, method} and is_there
         if isinstance(self.fault, TooLarge) and size <= self.fault.limit:
             return False
         if not matches or self.spent:
@@ -145,17 +154,18 @@ class Faults:
         *,
         method: str | None = None,
         path: str = "/",
+        exact: bool = False,
         skip: int = 0,
         times: int | None = None,
     ) -> Rule:
-        """From now on, requests of `method` (any) below `path` meet the fault.
+        """From now on, requests of `method` (any) below `path` (`exact`: to it) meet the fault.
 
         The first `skip` of them are spared, and after `times` (None: no end) it is over.
         ValueError if nothing here can act the fault out.
         """
         if not self._wire and not isinstance(fault, APP_FAULTS):
             raise ValueError(f"{fault} needs a relay in front: use Sandbox(relay=True)")
-        rule = Rule(fault, method, path, skip, times)
+        rule = Rule(fault, method, path, skip, times, exact=exact)
         self._rules.append(rule)
         return rule
 

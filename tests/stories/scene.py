@@ -23,7 +23,7 @@ from anyio.from_thread import BlockingPortal
 from immich_sync.cli.looking import revived
 from immich_sync.control import SOCKET, NoDaemon, Request, ask
 from immich_sync.core.status import FolderStatus, Problem, Status
-from immich_sync.sandbox import Sandbox, StoredAsset
+from immich_sync.sandbox import Fault, Rule, Sandbox, StoredAsset
 from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ PATIENCE = 30.0
 """Seconds until something that should have happened long ago counts as a failure."""
 MARKER = "marker-"
 """How the names of files begin that only mark a moment; `Server` does not count them as assets."""
+UPLOADS = "/api/assets"
 _GLANCE = 0.02
 _COMMENT = 0xFFFD  # the longest comment that fits into a JPEG's segment
 
@@ -110,9 +111,21 @@ class Server:
         members = (asset for album in albums for asset in album.asset_names)
         return sorted(name for name in members if not name.startswith(MARKER))
 
-    def uploads(self) -> int:
-        """How many uploads were answered so far, however."""
-        return sum(r.method == "POST" and r.path == "/api/assets" for r in self.sandbox.requests)
+    def sent(self) -> int:
+        """How many uploads were answered so far, however, but for those of markers."""
+        uploads = sum(one.method == "POST" and one.path == UPLOADS for one in self.sandbox.requests)
+        return uploads - len(self.everything()) + len(self.assets())
+
+    def break_uploads(self, fault: Fault, *, times: int | None = None) -> Rule:
+        """Uploads, and nothing else, meet the fault from now on."""
+        return self.sandbox.faults.add(fault, method="POST", path=UPLOADS, exact=True, times=times)
+
+    def receives(self) -> bool:
+        """Whether the bytes of an upload are coming in just now."""
+        with suppress(FileNotFoundError):  # it has just come to its end
+            incoming = self.sandbox.state.incoming
+            return any(path.stat().st_size for path in incoming.iterdir())
+        return False
 
     def asked(self) -> int:
         """How many requests there were so far, but for pings."""
