@@ -89,6 +89,11 @@ class LocalDisk:
         opened.close()
         raise FileUnreadable(f"{shown(relative)} is not a regular file: it is left alone.")
 
+    def is_empty(self, root: bytes) -> bool:
+        """Whether no entry of any kind lies in the root itself. Raises OSError."""
+        with os.scandir(root) as entries:
+            return next(entries, None) is None
+
     def identify(self, root: bytes) -> RootIdentity | None:
         """Which file system lies at `root`; None if it is missing or no directory."""
         return identify(root)

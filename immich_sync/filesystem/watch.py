@@ -58,7 +58,7 @@ async def watching(
     `mode` is auto, inotify, both or poll; in poll mode the source never speaks. A watcher that
     cannot start or breaks is replaced, and a scan asked for; until then the mode is degraded.
     Never raises over the disk. Its threads are told to end when it is left, and not waited for:
-    one of them may hang on a disk that died. `skip` must not skip `.nomedia`.
+    one of them may hang on a disk that died.
     """
     if mode == "auto":
         mode = await anyio.to_thread.run_sync(mode_for, root, abandon_on_cancel=True)

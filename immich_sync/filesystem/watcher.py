@@ -19,6 +19,7 @@ from immich_sync.filesystem.dirt import Dirt
 from immich_sync.filesystem.inotify import InotifyEmitter
 from immich_sync.filesystem.watchtree import Skip
 
+_LOOK = 0.5  # seconds between two looks at whether it was stopped while it started
 _JOIN = 5.0  # seconds; an emitter that hangs on a dead disk is left behind
 
 
@@ -70,8 +71,12 @@ class LinuxWatcher:
 
     def start(self) -> None:
         """Watches the root and all below it, then returns. Raises OSError."""
+        if self._stopped.is_set():
+            return
         self._observer.start()
-        self._emitter.ready.wait()
+        # An emitter that was stopped before it started never gets ready.
+        while not self._emitter.ready.wait(_LOOK) and not self._stopped.is_set():
+            pass
         if self._stopped.is_set():
             _end(self._observer)
 
