@@ -87,7 +87,9 @@ class Engine:
                 immich = await connections.enter_async_context(
                     self._surroundings.connect(account, self.setup.limits)
                 )
-                self.links[account.name] = Link(account, immich, self.world, self.setup.limits)
+                self.links[account.name] = Link(
+                    account, immich, self.world, self.setup.limits, self.crew.bell.ring
+                )
             for folder in self.setup.folders:
                 row = await self._open_folder(folder)
                 self._rows[row.id] = (folder, row)

@@ -4,7 +4,7 @@ Its own module because who the key belongs to is known only from the server, and
 written down for an account, or sent to it, before that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 import structlog
@@ -24,9 +24,16 @@ log = structlog.get_logger()
 
 
 class Link:
-    """One account while the program runs."""
+    """One account while the program runs; `opened` is called when its server answers again."""
 
-    def __init__(self, account: Account, immich: Immich, world: World, limits: Limits) -> None:
+    def __init__(
+        self,
+        account: Account,
+        immich: Immich,
+        world: World,
+        limits: Limits,
+        opened: Callable[[], None] = lambda: None,
+    ) -> None:
         self.account = account
         self.immich = immich
         self.checker: Coalescer[Checksum, Presence] = checker(immich)
@@ -34,12 +41,22 @@ class Link:
         self.uploads = anyio.CapacityLimiter(limits.uploads)
         self.version: Version | None = None  # None until the server has answered
         self._world = world
+        self._opened = opened
 
     async def run(self) -> None:
         """Serve those who ask, and probe while the gate is closed, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.checker.run)
             tasks.start_soon(self.immich.gate.probe, self.immich.ping)
+            tasks.start_soon(self._tell_when_open)
+
+    async def _tell_when_open(self) -> None:
+        gate = self.immich.gate
+        while True:
+            await gate.wait_closed()
+            await gate.wait_open()
+            log.info("server_answers_again", account=self.name)
+            self._opened()
 
     @property
     def name(self) -> str:

@@ -68,7 +68,7 @@ class Root:
         if seen is None:
             return None, True
         try:
-            return seen, not self._world.disk.list(self._folder.root, b"")
+            return seen, self._world.disk.is_empty(self._folder.root)
         except OSError:
             return None, True
 

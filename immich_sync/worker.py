@@ -33,6 +33,8 @@ from immich_sync.world import World
 
 RECENT = 200
 """Jobs whose ends tell the pace."""
+LONGEST_REST = 60.0
+"""Seconds until the queue is looked at though nobody rang: the wall clock may have jumped."""
 BREATH = 0.02
 """Seconds between two looks into the queue: what comes due in between is taken together."""
 
@@ -94,24 +96,24 @@ class Crew:
         async with jobs:
             while True:
                 wait = await self._hand_out(jobs)
-                await self.bell.heard(wait)
+                await self.bell.heard(min(wait, LONGEST_REST))
                 await anyio.sleep(BREATH)
 
-    async def _hand_out(self, jobs: MemoryObjectSendStream[Due]) -> float | None:
+    async def _hand_out(self, jobs: MemoryObjectSendStream[Due]) -> float:
         """Hand out what is due and can be taken on; how long to wait for more, in seconds."""
         folders, busy, now = self.open_folders(), tuple(self.busy), self._world.clock.now()
         room = self._limits.in_flight - len(busy)
         if room <= 0 or not folders:
-            return None
+            return LONGEST_REST
         store = self._world.store
         due = await store(queue.take, now=now, limit=room, folders=folders, busy=busy)
         if not due:
             at = await store(queue.next_due, now=now, folders=folders, busy=busy)
-            return None if at is None else max(0.0, at - now)
+            return LONGEST_REST if at is None else max(0.0, at - now)
         for one in due:
             self.busy[one.job.place] = one.job
             await jobs.send(one)
-        return None  # the first of them to finish rings
+        return LONGEST_REST  # the first of them to finish rings
 
     async def _one_by_one(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
         async with jobs:
@@ -134,6 +136,8 @@ class Crew:
             result = await sync(due, route, self._world)
         except SyncTrouble as trouble:
             return self._judge(trouble, due, route)
+        except anyio.ClosedResourceError:
+            return ()  # all is ending, and a coalescer ended first: the job is still due
         except Exception as bug:
             log.exception("unexpected")
             return self._judge(

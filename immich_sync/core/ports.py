@@ -110,6 +110,10 @@ class Disk(Protocol):
         """
         ...
 
+    def is_empty(self, root: bytes) -> bool:
+        """Whether no entry of any kind lies in the root itself. Raises OSError."""
+        ...
+
     def identify(self, root: bytes) -> RootIdentity | None:
         """Which file system lies at `root`; None if it is missing or no directory."""
         ...

@@ -73,6 +73,11 @@ class Gate:
         if self._trouble is None:
             self._strikes = 0
 
+    async def wait_closed(self) -> None:
+        """Returns while it is closed."""
+        while self._trouble is None:
+            await self._closed.wait()
+
     async def wait_open(self) -> None:
         """Returns while it is open."""
         while self._trouble is not None:

@@ -118,6 +118,11 @@ class MemoryDisk:
         self.reads += 1
         return MemorySource(*self.files[relative])
 
+    def is_empty(self, root: bytes) -> bool:
+        """Whether there is no file at all."""
+        del root
+        return not self.files
+
     def identify(self, root: bytes) -> RootIdentity | None:
         """Always the same disk."""
         del root

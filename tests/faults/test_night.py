@@ -71,3 +71,25 @@ def test_the_same_seed_gives_the_same_night(tmp_path: Path) -> None:
     second = _play(tmp_path / "second", seed=3)
 
     assert first.stage.trace == second.stage.trace
+
+
+def test_files_that_wait_go_up_when_the_probe_succeeds(tmp_path: Path) -> None:
+    """An outage in the middle of the work: what came meanwhile goes up within one probe's time."""
+
+    async def scenario() -> tuple[int, float]:
+        stage = Stage(4, tmp_path)
+        async with stage.daemon() as engine:
+            stage.disk.write(b"a.raw", b"before", stage.clock.now())
+            await until(lambda: len(stored_assets(stage.server)) == 1, within=60)
+            busy = stage.faults.add(Status(503))
+            stage.disk.write(b"b.raw", b"meanwhile", stage.clock.now())
+            await until(lambda: busy.fired > 0, within=60)
+            stage.faults.remove(busy)
+            began = anyio.current_time()
+            await until(lambda: len(stored_assets(stage.server)) == 2, within=120)
+            return engine.crew.failures, anyio.current_time() - began
+
+    failures, waited = simulate(scenario, seed=4)
+
+    assert failures == 0
+    assert waited < 45
