@@ -89,7 +89,7 @@ class Link:
 
 
 def demand(me: Me, needed: Sequence[str], account: Account) -> None:
-    """Raises Refused, naming what is missing, if the account's key may not do all that is needed."""
+    """Raises Refused, naming what is missing, if the key may not do all that is needed."""
     if missing := me.missing(needed):
         raise Refused(
             f"The API key of account {account.name!r} lacks the permission"

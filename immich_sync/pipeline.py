@@ -85,7 +85,8 @@ class Result:
 async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) -> Result:
     """Bring one due file as far as it goes; each fact is noted in the journal as it comes true.
 
-    Without `ask_first` the file goes up unasked for, and the server says if it has it. Raises SyncTrouble; whoever catches it decides what becomes of the job.
+    Without `ask_first` it is sent at once, and the server says if it had it. Raises SyncTrouble;
+    whoever catches it decides what becomes of the job.
     """
     climb = _Climb(due, route, world)
     seen = await climb.look() if due.file else None

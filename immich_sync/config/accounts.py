@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from immich_sync.config.load import Key, Written, variable_of
+from immich_sync.config.load import Key, Written, parse, variable_of
 from immich_sync.config.settings import AccountTable
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Account
@@ -19,6 +19,8 @@ from immich_sync.immich.address import normalise
 
 DEFAULT = "default"
 """The account of `[server]`."""
+SECRETS = Path("/run/secrets")
+"""Where Docker puts secrets."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[!-~]{8,256}", re.ASCII)
@@ -26,7 +28,7 @@ _KEY_FILE_LONGEST = 4096
 
 
 def resolve_accounts(
-    written: Written, wanted: Iterable[str], secrets: Path = Path("/run/secrets")
+    written: Written, wanted: Iterable[str], secrets: Path = SECRETS
 ) -> tuple[Account, ...]:
     """The `wanted` accounts, with the default one first where there is one.
 
@@ -46,6 +48,30 @@ def resolve_accounts(
     if DEFAULT in names or (_default_url(written) and not names):
         names = [DEFAULT, *(name for name in names if name != DEFAULT)]
     return tuple(_account(written, name, secrets) for name in names)
+
+
+def server_of(base_url: str | None, api_key: str | None) -> tuple[Account, Misconfigured | None]:
+    """The account of a library's user: what is not given comes from the environment alone.
+
+    Without any key the second value says so, for who needs one. Raises Misconfigured.
+    """
+    written = parse({}, None)
+    if base_url is not None:
+        url = normalise(base_url)
+    elif (found := _default_url(written)) is not None:
+        url = _regular(written, *found)
+    else:
+        raise Misconfigured("No address of a server: give base_url, or set IMMICH_INSTANCE_URL.")
+    if api_key is not None:
+        return Account(url, url, Secret(api_key.strip())), None
+    key = _key(written, ("server",), written.settings.server, "", SECRETS)
+    if key is not None:
+        return Account(url, url, key), None
+    missing = Misconfigured(
+        f"No API key for {url}: give api_key, or set IMMICH_API_KEY (the key is made in Immich"
+        " under Account Settings, API Keys)."
+    )
+    return Account(url, url, Secret("")), missing
 
 
 def _account(written: Written, name: str, secrets: Path) -> Account:

@@ -48,8 +48,7 @@ def changed_under(announced: Announced) -> str:
 class Body(httpx.AsyncByteStream):
     """The bytes of one upload, in order, each once; its source is owned by the caller.
 
-    `expect_within` is told again and again how many seconds the network has for its next step,
-    `moved` how many bytes it was given.
+    `expect_within` is told again and again how many seconds the network has for its next step.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Body(httpx.AsyncByteStream):
         lane: Lane,
         limits: Limits,
         expect_within: Callable[[float], None],
-        moved: Callable[[int], None] = lambda _: None,
     ) -> None:
         boundary = _boundary(announced, sidecar)
         self._announced = announced
@@ -70,7 +68,6 @@ class Body(httpx.AsyncByteStream):
         self._lane = lane
         self._limits = limits
         self._expect_within = expect_within
-        self._moved = moved
         self._head = _head(announced, boundary)
         self._tail = _tail(announced, sidecar, boundary)
         self._hash = hashlib.sha1(usedforsecurity=False)
@@ -79,6 +76,8 @@ class Body(httpx.AsyncByteStream):
         self._over = False
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self.length = len(self._head) + announced.stamp.size + len(self._tail)
+        self.moved: Callable[[int], None] = lambda _: None
+        """Told how many bytes were handed to the network, each time."""
         self.begun = False
         """Whether any of it was asked for: before that, the server can not have seen it."""
         self.changed = False
@@ -97,7 +96,7 @@ class Body(httpx.AsyncByteStream):
             await self._read_on()
         self._expect_within(self._limits.stall_timeout)
         piece, self._ready = self._ready[:PIECE], self._ready[PIECE:]
-        self._moved(len(piece))
+        self.moved(len(piece))
         return piece
 
     async def _read_on(self) -> None:

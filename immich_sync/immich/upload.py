@@ -67,7 +67,8 @@ async def upload(
     def expect_within(seconds: float) -> None:
         watchdog.deadline = anyio.current_time() + seconds
 
-    body = Body(announced, source, sidecar, blocking, lane, limits, expect_within, moved)
+    body = Body(announced, source, sidecar, blocking, lane, limits, expect_within)
+    body.moved = moved
     headers = {
         "content-type": body.content_type,
         "content-length": str(body.length),

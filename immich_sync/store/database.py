@@ -19,7 +19,17 @@ from immich_sync.store.migrations import STEPS, migrations
 from immich_sync.store.room import make_file, move_aside
 from immich_sync.store.trouble import TROUBLES, code, damaged, is_damage, translated, trouble
 
-__all__ = ["Database", "lock_state", "open_database", "open_read_only"]
+__all__ = [
+    "STATE_FILE",
+    "Database",
+    "lock_state",
+    "open_beside",
+    "open_database",
+    "open_read_only",
+]
+
+STATE_FILE = "state.db"
+"""The state's file in its folder."""
 
 _BUSY_SECONDS = 10.0  # a one-shot process may write beside the daemon
 _PAGE_CACHE_KIB = 16 * 1024
@@ -123,6 +133,24 @@ def open_database(path: Path) -> Database:
             database = Database(path, read_only=False, moved_aside=moved_aside)
     _marker(path).unlink(missing_ok=True)
     return database
+
+
+def open_beside(path: Path) -> Database:
+    """The state file at `path`, made if there is none, for a program beside the daemon.
+
+    A damaged file is repaired only where no daemon holds it: to move it aside under one would lose
+    what that writes. Raises Misconfigured or StateTrouble.
+    """
+    if path.exists() and not _marker(path).exists():
+        try:
+            return Database(path, read_only=False)
+        except TROUBLES as error:
+            if not is_damage(error):
+                raise trouble(path, error) from error
+    elif not path.exists():
+        return open_database(path)
+    with lock_state(path.parent):
+        return open_database(path)
 
 
 def open_read_only(path: Path) -> Database:

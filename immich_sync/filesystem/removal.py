@@ -1,0 +1,63 @@
+"""Takes a file away, and only the very file whose bytes were proved to be elsewhere.
+
+Its own module because it is the one place that deletes what people gave us: it holds the file
+open while the proof is asked for, and looks again before the name goes.
+"""
+
+import hashlib
+import os
+from contextlib import ExitStack
+
+from immich_sync.core.errors import FileChanged, FileTrouble
+from immich_sync.core.naming import shown
+from immich_sync.core.types import Checksum, Stamp, below
+from immich_sync.filesystem.beneath import DIRECTORY, open_beneath
+from immich_sync.filesystem.disk import LocalDisk, OpenFile
+
+_BLOCK = 1024 * 1024
+
+
+def reread(
+    disk: LocalDisk, root: bytes, relative: bytes, stamp: Stamp | None
+) -> tuple[OpenFile, Checksum, Stamp]:
+    """The file, open, with the checksum it has now; the caller closes it.
+
+    Raises FileChanged if its stamp (its `ctime_ns` included) is not `stamp` any more or moves
+    while it is read, FileVanished and FileUnreadable.
+    """
+    with ExitStack() as stack:
+        opened = disk.open(root, relative)
+        stack.callback(opened.close)
+        before = opened.stamp()
+        if stamp is not None and before != stamp:
+            raise FileChanged(f"{shown(relative)} changed since; it is kept.")
+        hashed = hashlib.sha1(usedforsecurity=False)
+        offset = 0
+        while offset <= before.size and (block := opened.read_at(offset, _BLOCK)):
+            hashed.update(block)
+            offset += len(block)
+        if opened.stamp() != before:
+            raise FileChanged(f"{shown(relative)} changed while it was read again; it is kept.")
+        stack.pop_all()
+        return opened, Checksum(hashed.digest()), before
+
+
+def remove(opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: Stamp) -> None:
+    """The name is gone from its directory, if it still is the open file's with this stamp.
+
+    Raises FileChanged, or FileTrouble if the disk does not let it go.
+    """
+    path = shown(below(directory, name))
+    try:
+        parent = open_beneath(root, directory, DIRECTORY)
+        try:
+            there = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            held = opened.status()
+            same = (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+            if not same or opened.stamp() != stamp:
+                raise FileChanged(f"{path} changed since; it is kept.")
+            os.unlink(name, dir_fd=parent)
+        finally:
+            os.close(parent)
+    except OSError as error:
+        raise FileTrouble(f"{path} could not be deleted: {error.strerror}.") from error

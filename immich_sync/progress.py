@@ -1,0 +1,153 @@
+"""How far an upload or a download has come: told by those who work, shown to whoever asked.
+
+Its own module because the library must not know whether a terminal is there, and drawing bars
+costs an import that most callers do not want.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, Self, TextIO
+
+EVERY = 5.0
+"""Seconds between two lines where there is no terminal to draw on."""
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+class Progress(Protocol):
+    """What is told while files go up or come down; sizes in bytes."""
+
+    def expect(self, files: int, size: int) -> None:
+        """So much more is known to be there."""
+        ...
+
+    def moved(self, size: int) -> None:
+        """So much more has gone through; a negative number takes back what is to go again."""
+        ...
+
+    def finished(self, files: int = 1) -> None:
+        """So many more files are done with, well or badly."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def expect(self, files: int, size: int) -> None:
+        """Nothing happens."""
+
+    def moved(self, size: int) -> None:
+        """Nothing happens."""
+
+    def finished(self, files: int = 1) -> None:
+        """Nothing happens."""
+
+
+class Lines:
+    """A line now and then, and one at the end: for logs and for terminals that draw nothing."""
+
+    def __init__(self, title: str, stream: TextIO) -> None:
+        self._title = title
+        self._stream = stream
+        self._begun = self._said = time.monotonic()
+        self._files = self._size = self._done = self._moved = 0
+
+    def expect(self, files: int, size: int) -> None:
+        """The totals grow."""
+        self._files += files
+        self._size += size
+
+    def moved(self, size: int) -> None:
+        """A line, if the last one is long ago."""
+        self._moved += size
+        self._now_and_then()
+
+    def finished(self, files: int = 1) -> None:
+        """A line, if the last one is long ago."""
+        self._done += files
+        self._now_and_then()
+
+    def last(self) -> None:
+        """The line at the end."""
+        seconds = max(time.monotonic() - self._begun, 1e-3)
+        print(
+            f"{self._title}: {self._done:,} of {self._files:,} files,"
+            f" {_size(self._moved)} of {_size(self._size)}, {_size(self._moved / seconds)}/s",
+            file=self._stream,
+            flush=True,
+        )
+
+    def _now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._said >= EVERY:
+            self._said = now
+            self.last()
+
+
+class Bars:
+    """A bar with files, bytes, speed and the time left; `with` draws it."""
+
+    def __init__(self, title: str) -> None:
+        # A tenth of a second that only those who look at bars should wait for.
+        from rich import progress  # noqa: PLC0415 - see above
+        from rich.console import Console  # noqa: PLC0415 - see above
+
+        self._files = self._size = self._done = 0
+        self._drawing = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[count]}"),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._drawing.add_task(title, total=0, count="")
+
+    def __enter__(self) -> Self:
+        self._drawing.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drawing.stop()
+
+    def expect(self, files: int, size: int) -> None:
+        """The bar's end moves away."""
+        self._files += files
+        self._size += size
+        self._drawing.update(self._task, total=self._size, count=self._count())
+
+    def moved(self, size: int) -> None:
+        """The bar grows."""
+        self._drawing.advance(self._task, size)
+
+    def finished(self, files: int = 1) -> None:
+        """The count grows."""
+        self._done += files
+        self._drawing.update(self._task, count=self._count())
+
+    def _count(self) -> str:
+        return f"{self._done:,}/{self._files:,} files"
+
+
+@contextmanager
+def showing(title: str, *, wanted: bool) -> Iterator[Progress]:
+    """Bars on a terminal, lines elsewhere, nothing if not wanted; on standard error."""
+    if not wanted:
+        yield Silent()
+    elif sys.stderr.isatty():
+        with Bars(title) as bars:
+            yield bars
+    else:
+        lines = Lines(title, sys.stderr)
+        yield lines
+        lines.last()
+
+
+def _size(number: float) -> str:
+    for unit in _UNITS[:-1]:
+        if abs(number) < 1000:  # noqa: PLR2004 - steps of a thousand, as the bars count
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} {_UNITS[-1]}"

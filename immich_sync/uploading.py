@@ -1,0 +1,309 @@
+"""One upload by hand: what is found goes through the pipeline, and each file ends in a list.
+
+Its own module because this is the daemon's work without its patience: nothing waits in a queue,
+a few quick tries are all, and at the end everything has an answer.
+
+A file that meets trouble which may pass (the server does not answer or asks for less, an upload
+broke, the file is being written) is tried `retries` times in all, with pauses of 0.5, 2, 8, 10,
+10 … seconds times a number between 0.75 and 1.25; a server that says for how long it wants to be
+left alone is left alone for that long, at most half a minute. A server that has still not answered
+then, a refused key and the like end the run: what is left fails with the same sentence, untried.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from immich_sync.coalesce import Coalescer
+from immich_sync.core.errors import (
+    FileUnreadable,
+    FileVanished,
+    Full,
+    NotImmich,
+    Overloaded,
+    Refused,
+    Rejected,
+    ServerTrouble,
+    StateTrouble,
+    SyncTrouble,
+    TooLarge,
+    Untrusted,
+)
+from immich_sync.core.folder import Folder
+from immich_sync.core.naming import shown
+from immich_sync.core.ports import Lane
+from immich_sync.core.types import (
+    AccountId,
+    Asset,
+    Checksum,
+    Due,
+    FolderId,
+    Forgotten,
+    Origin,
+    Place,
+)
+from immich_sync.filesystem.digest import digest
+from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.mounts import hash_lane
+from immich_sync.flights import Flights
+from immich_sync.immich.check import Presence, UnsupportedFormat
+from immich_sync.immich.client import Immich
+from immich_sync.joining import Joiner
+from immich_sync.picking import Choice, Handful, Miss, Start, absolute, pick
+from immich_sync.pipeline import Outcome, Result, Route, sync
+from immich_sync.progress import Progress
+from immich_sync.removing import Remover, remove_all
+from immich_sync.results import FailedEntry, UploadResult
+from immich_sync.sorting import Ended, Learnt, Sorter
+from immich_sync.store import accounts
+from immich_sync.store.recall import recall
+from immich_sync.world import World
+
+IN_FLIGHT = 64
+"""Files that are worked on at once; how many of them go up at once is the caller's to say."""
+MOST = 500
+"""Paths that are looked up in the state in one hop to a thread."""
+LOOKERS = 2
+"""Small questions asked at once of the disk."""
+LONGEST_PAUSE, LONGEST_WISH = 10.0, 30.0
+"""Seconds: see above."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of one upload."""
+
+    choice: Choice
+    album: str | None = None  # a template, see `core.naming`
+    ask_first: bool = True
+    concurrency: int = 5
+    retries: int = 3
+    delete_uploads: bool = False
+    delete_duplicates: bool = False
+    dry_run: bool = False
+    hash_threads: int | None = None  # per disk; None: as many as suit it
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One account on one server, while an upload runs."""
+
+    account: AccountId
+    immich: Immich
+    checker: Coalescer[Checksum, Presence]
+    joiner: Joiner
+    flights: Flights
+
+
+def pause(trouble: SyncTrouble, attempt: int, jitter: float) -> float | None:
+    """Seconds to wait before the next try, after `attempt` of them; None: no try will help."""
+    match trouble:
+        case FileVanished() | FileUnreadable() | Rejected() | TooLarge():
+            return None
+        case Refused() | NotImmich() | Untrusted() | Full():
+            return None
+        case Overloaded(retry_after=wish) if wish is not None:
+            return min(wish, LONGEST_WISH)
+        case _:
+            wait = min(LONGEST_PAUSE, 0.5 * 4.0 ** min(attempt - 1, 8))
+            return wait * (0.75 + jitter / 2)
+
+
+class Upload:
+    """One run; `run` it once, while the server's checker and joiner and the journal run."""
+
+    def __init__(
+        self, wish: Wish, server: Server, world: World, learnt: Learnt, progress: Progress
+    ) -> None:
+        self._wish = wish
+        self._server = server
+        self._world = world
+        self._learnt = learnt
+        self._progress = progress
+        self._disk = LocalDisk()
+        self._uploads = anyio.CapacityLimiter(wish.concurrency)
+        self._routes: dict[FolderId, Route] = {}
+        self._sizes: dict[Place, int] = {}  # of the files in hand, in bytes
+        self._over: ServerTrouble | None = None  # why nothing more is tried
+        self._rehearsed: set[Checksum] = set()  # what a dry run would have sent
+        self._sorter = Sorter(
+            learnt,
+            delete_uploads=wish.delete_uploads,
+            delete_duplicates=wish.delete_duplicates,
+            dry_run=wish.dry_run,
+        )
+
+    async def run(self, starts: Sequence[Start], missed: Sequence[Miss]) -> UploadResult:
+        """What became of every file, once all of them have come to an end. Raises StateTrouble."""
+        self._miss(missed)
+        send, receive = anyio.create_memory_object_stream[Due](IN_FLIGHT)
+        async with anyio.create_task_group() as tasks, receive:
+            tasks.start_soon(self._feed, send, starts)
+            for _ in range(max(IN_FLIGHT, self._wish.concurrency)):
+                tasks.start_soon(self._work, receive.clone())
+        await self._delete()
+        return self._sorter.result()
+
+    async def _feed(self, jobs: MemoryObjectSendStream[Due], starts: Sequence[Start]) -> None:
+        met: set[bytes] | None = set() if len(starts) > 1 else None
+        async with jobs:
+            for start in starts:
+                folder, looking = await self._open(start.root)
+                picker = pick(self._disk, start, self._wish.choice)
+                while handful := await self._world.blocking(looking, next, picker, None):
+                    for due in await self._take(handful, folder, start.root, met):
+                        await jobs.send(due)
+
+    async def _open(self, root: bytes) -> tuple[FolderId, Lane]:
+        """The root has a folder of its own in the state, and a route."""
+        name = shown(root.rpartition(b"/")[2]) or "/"
+        row = await self._world.store(
+            accounts.ensure_folder,
+            name=name,
+            root=root,
+            kind=accounts.Kind.ONCE,
+            policy="",
+            now=self._world.clock.now(),
+        )
+        looking = Lane(f"look {row.id}", LOOKERS)
+        self._routes[row.id] = Route(
+            folder=Folder(name, root, account="", album=self._wish.album),
+            account=self._server.account,
+            immich=self._server.immich,
+            checker=self._server.checker,
+            joiner=self._server.joiner,
+            flights=self._server.flights,
+            uploads=self._uploads,
+            looking=looking,
+            hashing=hash_lane(root, self._wish.hash_threads),
+        )
+        return row.id, looking
+
+    async def _take(
+        self, handful: Handful, folder: FolderId, root: bytes, met: set[bytes] | None
+    ) -> list[Due]:
+        """The handful as jobs; what was met below another root before is left out."""
+        self._miss(handful.missed)
+        self._sorter.ignored.update(handful.ignored)
+        seen = []
+        for one in handful.found:
+            place = Place(folder, one.directory, one.name)
+            if met is not None:
+                path = absolute(root, place.relative)
+                if path in met:
+                    continue
+                met.add(path)
+            self._sizes[place] = one.stamp.size
+            seen.append((place, one.stamp))
+        self._progress.expect(len(seen), sum(stamp.size for _, stamp in seen))
+        now = self._world.clock.now()
+        found: list[Due] = []
+        for first in range(0, len(seen), MOST):
+            found += await self._world.store(recall, seen[first : first + MOST], now)
+        return found
+
+    def _miss(self, missed: Sequence[Miss]) -> None:
+        for one in missed:
+            self._sorter.failed(Path(os.fsdecode(one.path)), one.why)
+
+    async def _work(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
+        async with jobs:
+            async for due in jobs:
+                try:
+                    await self._one(due)
+                except StateTrouble:
+                    raise
+                except Exception as bug:
+                    log.exception("unexpected")
+                    why = f"unexpected {type(bug).__name__}; please report it"
+                    self._sorter.failed(self._path(due.job.place), why)
+                self._progress.finished()
+
+    async def _one(self, due: Due) -> None:
+        """One file, to its end. Raises StateTrouble."""
+        place, path = due.job.place, self._path(due.job.place)
+        root = self._routes[place.folder].folder.root
+        size, moved, attempt = self._sizes.pop(place), 0, 0
+
+        def move(count: int) -> None:
+            nonlocal moved
+            moved += count
+            self._progress.moved(count)
+
+        while True:
+            attempt += 1
+            known = self._learnt.files.get(place, due.file)
+            try:
+                result = await self._attempt(Due(due.job, known, None), move)
+            except StateTrouble:
+                raise
+            except SyncTrouble as trouble:
+                wait = pause(trouble, attempt, self._world.clock.jitter())
+                if wait is None or attempt >= self._wish.retries or self._over is not None:
+                    self._fail(path, trouble)
+                    break
+                move(-moved)
+                await anyio.sleep(wait)
+            else:
+                file = self._learnt.files.get(place, due.file)
+                self._sorter.ended(Ended(path, root, place, file, attempt > 1), result)
+                if result.outcome is Outcome.HELD:  # no folder of the daemon's: nobody asks why
+                    self._world.journal.note(Forgotten(place))
+                break
+        self._learnt.files.pop(place, None)
+        move(size - moved)
+
+    async def _attempt(self, due: Due, moved: Callable[[int], None]) -> Result:
+        if self._over is not None:
+            raise self._over
+        route = replace(self._routes[due.job.place.folder], moved=moved)
+        if self._wish.dry_run:
+            return await self._rehearse(due, route)
+        return await sync(due, route, self._world, ask_first=self._wish.ask_first)
+
+    def _fail(self, path: Path, trouble: SyncTrouble) -> None:
+        if isinstance(trouble, UnsupportedFormat):
+            self._sorter.unsupported(path)
+            return
+        self._sorter.failed(path, str(trouble))
+        if isinstance(trouble, ServerTrouble) and self._over is None:
+            self._over = trouble
+            self._server.immich.gate.close(trouble)
+
+    async def _rehearse(self, due: Due, route: Route) -> Result:
+        """What would come of the file, found out by reading and asking only."""
+        relative = due.job.place.relative
+        read = await self._world.blocking(
+            route.hashing, digest, self._disk, route.folder.root, relative
+        )
+        if read.stamp.size == 0:
+            raise Rejected(f"{shown(relative)} has no bytes to be uploaded.")
+        presence = await route.checker.ask(read.checksum)
+        if presence.asset_id is None:
+            twice = read.checksum in self._rehearsed
+            self._rehearsed.add(read.checksum)
+            return Result(Outcome.ALREADY_THERE if twice else Outcome.UPLOADED, None)
+        asset = Asset(route.account, read.checksum, presence.asset_id, Origin.FOUND)
+        outcome = Outcome.TRASHED if presence.trashed else Outcome.ALREADY_THERE
+        return Result(outcome, asset)
+
+    async def _delete(self) -> None:
+        """What was asked to be deleted is gone, as far as it may go."""
+        remover = Remover(self._disk, self._world.blocking, self._server.checker)
+        gone, kept = await remove_all(remover, self._sorter.doomed, self._wish.concurrency)
+        self._world.journal.note(*(Forgotten(place) for place in gone))
+        self._sorter.deleted += (self._path(place) for place in gone)
+        self._sorter.kept += (
+            FailedEntry(filepath=self._path(place), error=why) for place, why in kept
+        )
+
+    def _path(self, place: Place) -> Path:
+        root = self._routes[place.folder].folder.root
+        return Path(os.fsdecode(absolute(root, place.relative)))
