@@ -5,6 +5,8 @@
 Its own module because it is the library's API on the command line, and needs no daemon.
 """
 
+import os
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +16,7 @@ from immich_sync.cli.options import Config, Json, logging_for, setup_from
 from immich_sync.cli.screens import words
 
 if TYPE_CHECKING:
-    from immich_sync.assets import UploadResult
-    from immich_sync.core.folder import Setup
+    from immich_sync.results import UploadResult
 
 
 def register(app: typer.Typer) -> None:
@@ -43,38 +44,42 @@ def upload(
     """Upload files and folders once; ends with 1 if any of them failed."""
     if album and album_name is not None:
         raise typer.BadParameter("choose --album or --album-name", param_hint="--album")
-    from functools import partial
-
     import anyio
 
     setup = setup_from(config, folders=False)
-    wanted = "{parent}" if album else album_name
+
+    async def run() -> "UploadResult":
+        from immich_sync.assets import AssetsApi
+
+        account = setup.accounts[0]
+        async with AssetsApi(account.url, account.api_key.reveal(), state=setup.state) as assets:
+            return await assets.upload(
+                paths,
+                album_name=album_name,
+                album=album,
+                concurrency=concurrency,
+                show_progress=not json,
+            )
+
     with logging_for(setup, quiet=True):
-        result = anyio.run(partial(_upload, setup, paths, album=wanted, concurrency=concurrency))
+        result = anyio.run(run)
     if json:
-        typer.echo(result.model_dump_json(indent=2))
+        # pydantic's own JSON has no place for names that are no UTF-8.
+        typer.echo(dumps(result.model_dump(), indent=2, default=str))
     else:
         _say(result)
     if result.failed:
         raise typer.Exit(1)
 
 
-async def _upload(
-    setup: "Setup", paths: list[Path], *, album: str | None, concurrency: int
-) -> "UploadResult":
-    from immich_sync.assets import AssetsApi
-
-    account = setup.accounts[0]
-    async with AssetsApi(
-        base_url=account.url, api_key=account.api_key.reveal(), state=Path(setup.state)
-    ) as assets:
-        return await assets.upload(paths, album_name=album, concurrency=concurrency)
-
-
 def _say(result: "UploadResult") -> None:
+    from immich_sync.core.naming import shown
+
     stats = result.stats
     for failure in result.failed:
-        typer.echo(f"failed: {failure.filepath}: {failure.error}", err=True)
+        typer.echo(f"failed: {shown(os.fsencode(failure.filepath))}: {failure.error}", err=True)
+    for name, number in sorted(result.ignored.items()):
+        typer.echo(f"ignored: {number:,} ({name})", err=True)
     typer.echo(
         f"{words.count(stats.uploaded, 'file')} uploaded, {stats.rejected:,} already in Immich, "
         f"{stats.failed:,} failed."

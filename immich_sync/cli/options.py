@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from immich_sync.core.folder import Setup
+    from immich_sync.config import Written
+    from immich_sync.core.folder import Account, Setup
 
 Config = Annotated[
     Path | None,
@@ -41,6 +42,20 @@ def setup_from(config: Path | None, *, folders: bool = True) -> "Setup":
     from immich_sync.config import load, resolve
 
     return resolve(load(config), folders=folders)
+
+
+def account_from(config: Path | None, name: str | None = None) -> "tuple[Account, Written]":
+    """The account called `name`, else the default one, whether or not its folders are there.
+
+    Raises Misconfigured.
+    """
+    from immich_sync.config import load
+    from immich_sync.config.accounts import DEFAULT, resolve_accounts
+
+    written = load(config)
+    wanted = name or DEFAULT
+    found = resolve_accounts(written, (wanted,))
+    return next(account for account in found if account.name == wanted), written
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The commands from outside: exit codes, sentences, results on stdout, all else on stderr."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -102,6 +103,29 @@ def test_a_folder_is_synced_once(shell: Shell, configured: CONFIGURED, tmp_path:
     assert status["daemon"] is None
     assert [(one["files"], one["verified"]) for one in status["folders"]] == [(9, 9)]
     assert "9 already in Immich, 0 to upload" in after.out
+
+
+def test_files_are_uploaded_by_hand(shell: Shell, server: Server, tmp_path: Path) -> None:
+    """The result is JSON with every file; the second time all are there; a missing path fails."""
+    copies = copy_samples(tmp_path / "samples")
+    (tmp_path / "samples" / "note.txt").write_text("no photo")
+    os.rename(copies[1], os.fsencode(copies[1].parent) + b"/caf\xe9.jpg")  # noqa: PTH104 -- no text
+    known = {"IMMICH_INSTANCE_URL": f"{server.url}/api", "IMMICH_API_KEY": server.api_key}
+    words = ("upload", "--album-name", "By hand", str(tmp_path / "samples"))
+
+    first = shell.run(*words, "--json", **known)
+    second = shell.run(*words, **known)
+    missing = shell.run("upload", str(tmp_path / "nowhere.jpg"), **known)
+
+    assert first.code == 0, first.err
+    result = json.loads(first.out)
+    found = [one["filepath"] for one in (*result["uploaded"], *result["rejected"])]
+    assert first.code == 0
+    assert (result["stats"]["total"], result["failed"]) == (10, [])
+    assert sum(name.endswith("caf\udce9.jpg") for name in found) == 1
+    assert (second.code, second.out) == (0, "0 files uploaded, 10 already in Immich, 0 failed.\n")
+    assert (missing.code, missing.out) == (1, "0 files uploaded, 0 already in Immich, 1 failed.\n")
+    assert "nowhere.jpg" in missing.err
 
 
 def test_a_daemon_answers_its_commands(
