@@ -21,7 +21,6 @@ from immich_sync.core.types import (
     Completeness,
     Evidence,
     FolderId,
-    Forgotten,
     Place,
     Priority,
     Stamp,
@@ -29,10 +28,10 @@ from immich_sync.core.types import (
 from immich_sync.filesystem.digest import judge
 from immich_sync.filesystem.scan import Listing, Policy, listing, takes
 from immich_sync.rooting import Root
-from immich_sync.scanning import Tally, scan
+from immich_sync.scanning import Tally, forget, scan
 from immich_sync.store import queue
 from immich_sync.store.arrivals import arrive
-from immich_sync.store.known import stamps
+from immich_sync.store.known import children, stamps
 from immich_sync.world import World
 
 GLANCE = 256
@@ -183,9 +182,12 @@ class Intake:
             del self._dirty[directory]
             self._listed[directory] = now
         found = await self._world.blocking(self._looking, self._listings, directories)
-        known = await self._world.store(stamps, self.folder_id, [one.directory for one in found])
+        listed = [one.directory for one in found]
+        known = await self._world.store(stamps, self.folder_id, listed)
+        below = await self._world.store(children, self.folder_id, listed)
         arrivals: list[Arrival] = []
-        gone: list[Forgotten] = []
+        gone: list[Place] = []
+        lost: list[bytes] = []
         for one in found:
             differs = compare(one.media, known.get(one.directory, {}), wall=self._world.clock.now())
             for name in (*(name for name, _ in differs.due), *differs.moving):
@@ -194,13 +196,15 @@ class Intake:
                 Arrival(Place(self.folder_id, one.directory, name), Priority.RECHECK, stamp)
                 for name, stamp in differs.touched
             )
-            gone += (Forgotten(Place(self.folder_id, one.directory, name)) for name in differs.gone)
+            gone += (Place(self.folder_id, one.directory, name) for name in differs.gone)
+            lost += below[one.directory].difference(one.paths_below())
         self._moved.ring()
         if arrivals:
             await self._world.store(queue.put, arrivals, now=self._world.clock.now())
             self._arrived()
-        if gone and await self.root.check():
-            self._world.journal.note(*gone)
+        if (gone or lost) and await self.root.check():
+            # What came back since the listing has made its directory dirty anew: it is found then.
+            await forget(gone, sorted(lost), self.folder_id, self._world)
 
     def _listings(self, directories: Sequence[bytes]) -> list[Listing]:
         """The listings of directories that are there; one that is not says nothing about files."""

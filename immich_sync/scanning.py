@@ -76,7 +76,7 @@ async def scan(
     if not await root.check():
         return tally
     lost = await world.store(subdirectories_known, folder_id, b"") - visited
-    tally.gone = await _forget(gone, _provably(lost, tally.troubles), folder_id, world)
+    tally.gone = await forget(gone, _provably(lost, tally.troubles), folder_id, world)
     tally.finished = True
     return tally
 
@@ -112,9 +112,10 @@ def _within(directory: bytes, above: bytes) -> bool:
     return not above or directory == above or directory.startswith(above + b"/")
 
 
-async def _forget(
+async def forget(
     gone: Sequence[Place], lost: Sequence[bytes], folder_id: FolderId, world: World
 ) -> int:
+    """Nothing is known of these files, nor of what lay at or below these directories; how many."""
     if gone:
         await world.journal.commit(*(Forgotten(place) for place in gone))
     count = len(gone)

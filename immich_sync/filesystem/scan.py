@@ -59,6 +59,10 @@ class Listing:
     trouble: str = ""  # why nothing is known of it nor of what lies below it
     missing: bool = False  # it is not there, or a link lies there: only with `trouble`
 
+    def paths_below(self) -> list[bytes]:
+        """The paths, below the root, of the directories in it."""
+        return [_join(self.directory, name) for name in self.subdirectories]
+
 
 def listing(disk: Disk, root: bytes, directory: bytes, policy: Policy) -> Listing:
     """What lies in one directory now; empty if it or one above it is passed over. Never raises."""
@@ -79,7 +83,7 @@ def walk(disk: Disk, root: bytes, policy: Policy) -> Iterator[Listing]:
         one = _listed(disk, root, waiting.pop(), policy)
         if one.missing and one.directory:
             continue
-        waiting += [_join(one.directory, name) for name in reversed(one.subdirectories)]
+        waiting += reversed(one.paths_below())
         yield one
 
 

@@ -4,7 +4,7 @@ Its own module because a restart reads every row through it: rows stay lean here
 order of the index.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from sqlite3 import Connection
 
 from immich_sync.core.types import FolderId, Stamp
@@ -41,6 +41,29 @@ def subdirectories_known(database: Database, folder: FolderId, path: bytes) -> s
         return {row[0] for row in connection.execute(_BELOW, _range(folder, path))}
 
 
+def children(
+    database: Database, folder: FolderId, paths: Iterable[bytes]
+) -> dict[bytes, set[bytes]]:
+    """Of each path the directories directly in it, at or below which files are known.
+
+    Costs two looks into the index for each of them, however many files they hold. Raises
+    StateTrouble.
+    """
+    with database.reading() as connection:
+        return {path: set(_children(connection, folder, path)) for path in paths}
+
+
+def _children(connection: Connection, folder: FolderId, path: bytes) -> Iterator[bytes]:
+    below = path + b"/" if path else b""
+    last = path + b"0" if path else _BEHIND_ALL
+    following = below or b"\0"  # the root's own files are in b""
+    while found := connection.execute(_FOLLOWING, (folder, following, last)).fetchone():
+        name, deeper, _ = found[0][len(below) :].partition(b"/")
+        yield below + name
+        # Siblings such as "a-1" lie between "a" and "a/", so only what is below "a" is skipped.
+        following = below + name + (b"0" if deeper else b"\0")
+
+
 def forget_below(database: Database, folder: FolderId, path: bytes) -> int:
     """Nothing lies at or below `path` any more: its files go; how many these were.
 
@@ -71,6 +94,10 @@ WHERE folder = ? AND dir = ? AND size IS NOT NULL
 _BELOW = """
 SELECT DISTINCT dir FROM file
 WHERE folder = :folder AND dir >= :path AND dir < :last AND (dir = :path OR dir >= :below)
+"""
+
+_FOLLOWING = """
+SELECT dir FROM file WHERE folder = ? AND dir >= ? AND dir < ? ORDER BY dir LIMIT 1
 """
 
 _FORGET = """

@@ -86,3 +86,19 @@ def test_below_is_what_a_path_says(
     assert wanted == known.subdirectories_known(database, folder, top)
     assert len(wanted) == known.forget_below(database, folder, top)
     assert paths - wanted == known.subdirectories_known(database, folder, b"")
+
+
+@given(paths=st.lists(PATHS, max_size=12), path=PATHS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_directories_in_a_directory(
+    database: Database, folder: FolderId, paths: list[bytes], path: bytes
+) -> None:
+    """Whatever their names: the first step below the path of all that holds known files."""
+    known.forget_below(database, folder, b"")
+    files = [File(Place(folder, one, b"x.jpg"), Stamp(1, 1, 1, 1), ONE) for one in paths]
+    ledger.apply(database, files, NOW)
+    inside = path + b"/" if path else b""
+    found = (one for one in paths if one and one.startswith(inside))
+    expected = {inside + one[len(inside) :].partition(b"/")[0] for one in found}
+
+    assert {path: expected} == known.children(database, folder, [path])

@@ -23,8 +23,11 @@ from anyio.from_thread import BlockingPortal
 from immich_sync.cli.looking import revived
 from immich_sync.control import SOCKET, NoDaemon, Request, ask
 from immich_sync.core.status import FolderStatus, Problem, Status
+from immich_sync.core.types import FolderId, below
 from immich_sync.sandbox import Fault, Rule, Sandbox, StoredAsset
 from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
+from immich_sync.store import ledger
+from immich_sync.store.database import open_read_only
 
 T = TypeVar("T")
 
@@ -91,7 +94,7 @@ class Server:
 
     def assets(self) -> list[StoredAsset]:
         """Every asset but the markers, the trashed ones too, in the order of arrival."""
-        return [asset for asset in self.sandbox.assets() if not asset.name.startswith(MARKER)]
+        return [asset for asset in self.sandbox.assets() if not _is_marker(asset.name)]
 
     def everything(self) -> list[str]:
         """The checksums of all assets in hex."""
@@ -109,7 +112,7 @@ class Server:
         """The names of the assets in the albums of this name, sorted."""
         albums = (album for album in self.sandbox.albums() if album.name == name)
         members = (asset for album in albums for asset in album.asset_names)
-        return sorted(name for name in members if not name.startswith(MARKER))
+        return sorted(name for name in members if not _is_marker(name))
 
     def sent(self) -> int:
         """How many uploads were answered so far, however, but for those of markers."""
@@ -284,6 +287,21 @@ class Story:
         draft.write_bytes(content)
         return draft.rename(path)
 
+    def lying(self) -> set[str]:
+        """The files that lie in the folder, markers aside, by their paths below it."""
+        found = (path for path in self.photos.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.photos)) for path in found if not _is_marker(path.name)}
+
+    def known(self) -> set[str]:
+        """The files that the ledger knows, markers aside, by their paths below the folder."""
+        database = open_read_only(self.state / "state.db")
+        try:
+            found = ledger.sample(database, FolderId(1), 1_000_000)
+        finally:
+            database.close()
+        paths = (os.fsdecode(below(one.directory, one.name)) for one in found)
+        return {path for path in paths if not _is_marker(path)}
+
     def calm(self, daemon: Daemon) -> None:
         """All that lay in the folder before has settled, been compared and been worked on.
 
@@ -312,6 +330,10 @@ def environment() -> dict[str, str]:
     """This process's environment, without what would configure a daemon."""
     foreign = ("IMMICH_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+def _is_marker(name: str) -> bool:
+    return name.startswith(MARKER)
 
 
 def _table(head: str, fields: Mapping[str, object]) -> str:
