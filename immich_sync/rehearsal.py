@@ -98,8 +98,9 @@ async def _folder(
             (one.directory, name, stamp)
             for one in listings
             for name, stamp in one.media
-            if stamp is not None
+            if stamp is not None and stamp.size
         ]
+        count.ignored["empty"] += sum(len(one.media) for one in listings) - len(files)
         await _files(files, count, folder, surroundings, immich, sending)
     missing = [name for name in count.albums if await find(immich, name) is None]
     seen = count.seen
@@ -112,7 +113,7 @@ async def _folder(
         to_upload=seen["to_upload"],
         trashed=seen["trashed"],
         unreadable=seen["unreadable"],
-        ignored=dict(count.ignored),
+        ignored=dict(+count.ignored),
         others=dict(count.others),
         albums_to_make=tuple(missing),
     )

@@ -59,8 +59,10 @@ class Root:
         if self.online and remembered != str(seen):
             await self._world.store(accounts.set_identity, self._id, str(seen))
         if self.state is not before:
-            event = "folder_online" if self.online else "folder_offline"
-            log.info(event, folder=self._folder.name, why=self.why)
+            if self.online:
+                log.info("folder_online", folder=self._folder.name)
+            else:
+                log.warning("folder_offline", folder=self._folder.name, why=self.why)
         return self.online
 
     def _look(self) -> tuple[RootIdentity | None, bool]:
