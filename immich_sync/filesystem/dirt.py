@@ -26,6 +26,7 @@ class Dirt:
         self._names = 0
         self._scan = ""
         self._collapsed = False
+        self._told = False
 
     def note(self, directory: bytes, name: bytes = b"", evidence: Evidence = Evidence.NONE) -> None:
         """A directory below the root (b"" is the root) is dirty, through `name` if there is one.
@@ -58,11 +59,15 @@ class Dirt:
                 return None
             taken = Changes(directories=self._directories, scan=self._scan)
             self._directories, self._names = {}, 0
-            self._scan, self._collapsed = "", False
+            self._scan, self._collapsed, self._told = "", False, False
             return taken
 
-    def __bool__(self) -> bool:
-        return bool(self._directories or self._scan)
+    def is_news(self) -> bool:
+        """Whether there is something to take that this has not yet told of."""
+        with self._lock:
+            news = not self._told and bool(self._directories or self._scan)
+            self._told = self._told or news
+            return news
 
     def _has_room(self, names: dict[bytes, Evidence]) -> bool:
         return len(names) < NAMES_OF_ONE and self._names < NAMES

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,12 +104,16 @@ def test_a_directory_swapped_for_a_link_never_leads_out(tmp_path: Path, open_it:
             (root / "l").rename(root / "d")
             (root / "d").rename(root / "l")
             (root / "t").rename(root / "d")
+            done.wait(0.0002)  # else both threads may take turns in step
 
     swapper = threading.Thread(target=swap)
     swapper.start()
-    seen, refused = set(), 0
+    seen: set[bytes] = set()
+    refused = tries = 0
+    deadline = time.monotonic() + 20
     try:
-        for _ in range(3000):
+        while tries < 3000 or not ((seen and refused) or time.monotonic() > deadline):
+            tries += 1
             try:
                 seen.add(_content(open_it(root, b"d/a")))
             except OSError:

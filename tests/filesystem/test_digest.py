@@ -32,6 +32,9 @@ class _Meddled:
     def identify(self, root: bytes) -> RootIdentity | None:
         return self._disk.identify(root)
 
+    def is_empty(self, root: bytes) -> bool:
+        return self._disk.is_empty(root)
+
     def open(self, root: bytes, relative: bytes) -> Source:
         return _Reading(self._disk.open(root, relative), self._meddle)
 

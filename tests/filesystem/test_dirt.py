@@ -10,7 +10,6 @@ def test_what_is_taken_is_gone() -> None:
     dirt.note(b"a")
     dirt.note(b"a", b"x.jpg", Evidence.BEGUN)
     dirt.note(b"", b"y.jpg", Evidence.FINISHED)
-    assert dirt
 
     taken = dirt.take()
 
@@ -18,7 +17,21 @@ def test_what_is_taken_is_gone() -> None:
     expected = {b"a": {b"x.jpg": Evidence.BEGUN}, b"": {b"y.jpg": Evidence.FINISHED}}
     assert (taken.directories, taken.scan) == (expected, "")
     assert dirt.take() is None
-    assert not dirt
+
+
+def test_news_is_told_once_until_it_is_taken() -> None:
+    """One ring of the bell is enough, however much comes before somebody takes it."""
+    dirt = Dirt()
+    assert not dirt.is_news()
+    dirt.note(b"a")
+    assert dirt.is_news()
+    dirt.note(b"b")
+    dirt.scan("an overflow")
+    assert not dirt.is_news()
+    dirt.take()
+    assert not dirt.is_news()
+    dirt.scan("an overflow")
+    assert dirt.is_news()
 
 
 def test_the_last_evidence_counts() -> None:

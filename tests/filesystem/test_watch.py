@@ -188,8 +188,9 @@ async def test_leaving_with_events_in_flight_does_not_wait(tmp_path: Path) -> No
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        before = set(threading.enumerate())  # those of earlier tests may still be ending
         async with _watching(tmp_path):
-            threads = {thread for thread in threading.enumerate() if _is_watchdogs(thread)}
+            threads = {one for one in threading.enumerate() if _is_watchdogs(one)} - before
             assert len(threads) == 2
             await anyio.sleep(0.1)
             began = anyio.current_time()
