@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-REQUIRE_ALL = "IMMICH_SYNC_REQUIRE_ALL"
+NOTHING_SKIPPED = "NOTHING_SKIPPED"
 """With this in the environment a run in which anything was skipped has failed."""
 
 
@@ -17,5 +17,5 @@ def anyio_backend() -> str:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that must leave nothing out fails if it did."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get(REQUIRE_ALL) and reporter is not None and reporter.stats.get("skipped"):
+    if os.environ.get(NOTHING_SKIPPED) and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
