@@ -1,6 +1,7 @@
 """What every test may ask for, and the rule that nothing is skipped unheard."""
 
 import os
+import sys
 
 import pytest
 
@@ -12,6 +13,15 @@ NOTHING_SKIPPED = "NOTHING_SKIPPED"
 def anyio_backend() -> str:
     """Production's event loop; simulations name trio themselves."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _as_root(request: pytest.FixtureRequest) -> None:
+    """Tests marked `root` are skipped elsewhere."""
+    if request.node.get_closest_marker("root") is None:
+        return
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs root on Linux")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

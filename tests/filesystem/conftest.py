@@ -1,25 +1,10 @@
 """What the tests of the disk may ask for."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-
-
-@pytest.fixture(autouse=True)
-def _as_root(request: pytest.FixtureRequest) -> None:
-    """Tests marked `root` are skipped elsewhere, unless everything is required to run."""
-    if request.node.get_closest_marker("root") is None:
-        return
-    if sys.platform == "linux" and os.geteuid() == 0:
-        return
-    reason = "needs root on Linux"
-    if os.environ.get("IMMICH_SYNC_REQUIRE_ALL") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture
