@@ -56,7 +56,8 @@ def parse_mountinfo(table: bytes) -> tuple[Mount, ...]:
     for line in table.splitlines():
         left, dash, right = line.partition(b" - ")
         first, last = left.split(b" "), right.split(b" ")
-        if not dash or len(first) < 6 or len(last) < 2:  # noqa: PLR2004 -- fields of proc(5)
+        whole = len(first) >= 6 and len(last) >= 2  # noqa: PLR2004 -- fields of proc(5)
+        if not (dash and whole and first[0].isdigit()):
             continue
         options = last[2] if len(last) > 2 else b""  # noqa: PLR2004 -- fields of proc(5)
         mounts.append(

@@ -31,6 +31,7 @@ _TABLE = rb"""21 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
 34 31 0:29 / /srv/my\040photos/usb rw - exfat /dev/sdc1 rw
 35 21 0:30 / /mnt/b\134slash rw - fuse.mergerfs a:b
 torn line
+x 21 0:31 / /mnt/odd rw - ext4 /dev/sdd1 rw
 """
 
 
