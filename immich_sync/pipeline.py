@@ -12,7 +12,15 @@ from enum import Enum
 import anyio
 
 from immich_sync.coalesce import Coalescer
-from immich_sync.core.errors import FileChanged, FileVanished, OutcomeUnknown, Suspected
+from immich_sync.core.errors import (
+    FileChanged,
+    FileVanished,
+    NotImmich,
+    OutcomeUnknown,
+    Overloaded,
+    Suspected,
+    SyncTrouble,
+)
 from immich_sync.core.folder import Folder
 from immich_sync.core.naming import album_name, shown, upload_name
 from immich_sync.core.plan import Facts, Step, next_step
@@ -172,8 +180,8 @@ class _Climb:
             async with self.route.uploads:
                 try:
                     sidecar, uploaded = await self._send(facts)
-                except OutcomeUnknown as unknown:
-                    return await self._settle(facts, unknown)
+                except (OutcomeUnknown, NotImmich, Overloaded) as unclear:
+                    return await self._settle(facts, unclear)
         origin = Origin.FOUND if uploaded.duplicate else Origin.UPLOADED
         asset = Asset(self.route.account, checksum, uploaded.asset_id, origin)
         self.world.journal.note(asset)
@@ -237,11 +245,16 @@ class _Climb:
         finally:
             source.close()
 
-    async def _settle(self, facts: Facts, unknown: OutcomeUnknown) -> Facts:
-        """An upload broke: only the server knows whether it has the bytes."""
+    async def _settle(self, facts: Facts, unclear: SyncTrouble) -> Facts:
+        """An upload broke, or a stranger answered it: only the server knows whether it has it.
+
+        If that can be asked, it is not the server that is in trouble but this file's way to it.
+        """
+        if isinstance(unclear, Overloaded) and unclear.retry_after is not None:
+            raise unclear  # somebody wishes to be left alone for so long
         presence = await self.route.checker.ask(_checksum(facts))
         if presence.asset_id is None:
-            raise Suspected(f"{self.path}: {unknown}") from unknown
+            raise Suspected(f"{self.path}: {unclear}") from unclear
         facts = self._named(facts, Origin.UPLOADED, presence.asset_id, trashed=presence.trashed)
         return replace(facts, sent=True)
 

@@ -19,11 +19,12 @@ LONGEST_PAUSE = 15 * 60.0
 class Gate:
     """Open, or closed with a trouble.
 
-    The pause before each probe, for people (n counts closings since the last success, r is a
+    The pause before each probe, for people (n counts closings since it last stayed open, r is a
     number in [0, 1)): `probe_every` · 2^(n-1) · (1 + r/4), at most 15 minutes; twice that for a
     refused key; never less than what the server asked for. A probe that fails does not lengthen
     it: an outage of a night is noticed to be over within `probe_every`. What does is a server that
-    answers the probe and then fails at the work.
+    answers probes and questions and then fails at the work: it has stayed open only if something
+    was answered after it had been open for as long as it was closed.
     """
 
     def __init__(self, probe_every: float, clock: Clock) -> None:
@@ -32,6 +33,7 @@ class Gate:
         self._trouble: ServerTrouble | None = None
         self._since: float | None = None
         self._strikes = 0
+        self._proven_at = 0.0  # the wall-clock time from which on a success is one
         self._opened = anyio.Event()
         self._opened.set()
         self._closed = anyio.Event()
@@ -65,12 +67,13 @@ class Gate:
         """Open; whoever waited goes on."""
         self._trouble = None
         self._since = None
+        self._proven_at = self._clock.now() + self._length()
         self._closed = anyio.Event()
         self._opened.set()
 
     def succeeded(self) -> None:
-        """Real work was answered: the next trouble is a first one again."""
-        if self._trouble is None:
+        """Something was answered: if it has been open for long, the next trouble is a first one."""
+        if self._trouble is None and self._clock.now() >= self._proven_at:
             self._strikes = 0
 
     async def wait_closed(self) -> None:
@@ -85,9 +88,7 @@ class Gate:
 
     def pause(self) -> float:
         """Seconds to wait before the next probe."""
-        longest = max(LONGEST_PAUSE, self._every)
-        pause = min(self._every * 2.0 ** min(max(self._strikes - 1, 0), 30), longest)
-        pause *= 1 + self._clock.jitter() / 4
+        pause = self._length() * (1 + self._clock.jitter() / 4)
         match self._trouble:
             case Refused():
                 return 2 * pause
@@ -95,6 +96,10 @@ class Gate:
                 return max(pause, wish)
             case _:
                 return pause
+
+    def _length(self) -> float:
+        longest = max(LONGEST_PAUSE, self._every)
+        return min(self._every * 2.0 ** min(max(self._strikes - 1, 0), 30), longest)
 
     async def probe(self, ask: Callable[[], Awaitable[object]]) -> None:
         """For ever: while closed, pause and `ask`; what `ask` raises becomes the trouble shown."""

@@ -19,14 +19,15 @@ from immich_sync.immich.gate import LONGEST_PAUSE, Gate
 
 
 class FixedClock:
-    """A wall that stands still, and a jitter of one's choice."""
+    """A wall that stands still unless it is moved, and a jitter of one's choice."""
 
     def __init__(self, jitter: float = 0.0) -> None:
+        self.later = 0.0
         self._jitter = jitter
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return 1_700_000_000.0
+        return 1_700_000_000.0 + self.later
 
     def jitter(self) -> float:
         """Always the same."""
@@ -57,9 +58,11 @@ def anyio_backend() -> object:
     return ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)})
 
 
-def closed(trouble: ServerTrouble, *, times: int = 1, jitter: float = 0.0) -> Gate:
+def closed(
+    trouble: ServerTrouble, *, times: int = 1, jitter: float = 0.0, clock: FixedClock | None = None
+) -> Gate:
     """A gate that was closed so often without a success in between."""
-    gate = Gate(30.0, FixedClock(jitter))
+    gate = Gate(30.0, clock or FixedClock(jitter))
     for _ in range(times):
         gate.opened()
         gate.close(trouble)
@@ -116,14 +119,23 @@ def test_pauses_double_without_success(times: int, pause: float) -> None:
     assert closed(Unreachable("down"), times=times).pause() == pause
 
 
-def test_one_success_forgives() -> None:
-    """After real work was answered, the next trouble is a first one."""
-    gate = closed(Unreachable("down"), times=5)
+def test_a_success_forgives_once_it_has_stayed_open() -> None:
+    """A question answered at once proves nothing of the work; one answered after a while does."""
+    clock = FixedClock()
+    gate = closed(Unreachable("down"), times=2, clock=clock)
+    pauses = []
+    for later in (59.0, 119.0):
+        gate.opened()
+        clock.later += later
+        gate.succeeded()
+        gate.close(Unreachable("down again"))
+        pauses.append(gate.pause())
     gate.opened()
+    clock.later += 240.0
     gate.succeeded()
     gate.close(Unreachable("down again"))
 
-    assert gate.pause() == 30.0
+    assert [*pauses, gate.pause()] == [120.0, 240.0, 30.0]
 
 
 def test_a_success_while_closed_does_not_count() -> None:
@@ -193,11 +205,12 @@ async def test_a_failed_probe_says_why(make: Callable[[], ServerTrouble]) -> Non
 @pytest.mark.anyio
 async def test_it_closes_and_opens_again() -> None:
     """The probing goes on for ever: a second outage is probed like the first."""
-    server = Server(back_at=0.0)
-    gate = closed(Unreachable("down"))
+    server, clock = Server(back_at=0.0), FixedClock()
+    gate = closed(Unreachable("down"), clock=clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(gate.probe, server.probe)
         await gate.wait_open()
+        clock.later = 1000.0
         gate.succeeded()
         await anyio.sleep(1000.0)
         gate.close(Unreachable("down"))
