@@ -46,6 +46,7 @@ from immich_sync.immich.check import Presence
 from immich_sync.immich.client import Immich
 from immich_sync.immich.upload import Announced, Uploaded, upload
 from immich_sync.joining import Joiner
+from immich_sync.store import ledger
 from immich_sync.world import World
 
 SENDING = Lane("send", 8)
@@ -66,6 +67,8 @@ class Route:
     looking: Lane  # calls that ask this folder's disk for little: stat, list, open
     hashing: Lane  # calls that read much, bounded by what its disk bears
     moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
+
+    insists: bool = False  # a person named these files: what was removed goes up again
 
     def is_open(self) -> bool:
         """Whether the server is thought to answer."""
@@ -169,7 +172,7 @@ class _Climb:
         checksum = _checksum(facts)
         presence = await self.route.checker.ask(checksum)
         if presence.asset_id is None:
-            return replace(facts, absent=True)
+            return replace(facts, asset=facts.asset or await self._lost(checksum), absent=True)
         return self._named(facts, Origin.FOUND, presence.asset_id, trashed=presence.trashed)
 
     async def upload(self, facts: Facts) -> Facts:
@@ -220,6 +223,12 @@ class _Climb:
         self.world.journal.note(
             replace(asset, removed_at=removed_at), Held(file.place, Hold.REMOVED, note)
         )
+
+    async def _lost(self, checksum: Checksum) -> Asset | None:
+        """What these bytes once were in Immich, perhaps under another name here."""
+        if self.route.insists:
+            return None
+        return await self.world.store(ledger.asset, self.route.account, checksum)
 
     async def _send(self, facts: Facts) -> tuple[Sidecar | None, Uploaded]:
         place, world, root = self.due.job.place, self.world, self.route.folder.root

@@ -15,10 +15,13 @@ def retry(database: Database, places: Collection[Place] | None, now: float) -> i
     """The paths are due now with a clean slate, and not held any more; how many were known.
 
     None stands for all that fails, waits or is held, but for what was dismissed. What a person
-    removed from Immich is forgotten to have been there, so that it goes up again. Raises
-    StateTrouble.
+    removed from Immich is forgotten to have been there, so that it goes up again; and of a named
+    path the server is asked again, whatever it said a moment ago. Raises StateTrouble.
     """
     with database.writing() as connection:
+        if places is not None:
+            for place in places:
+                connection.execute(_DOUBT, key(place))
         keys = _in_trouble(connection, now) if places is None else {key(place) for place in places}
         return sum(_retry(connection, place, now) for place in sorted(keys))
 
@@ -73,6 +76,12 @@ WHERE file.folder = ? AND file.dir = ? AND file.name = ?
 """
 
 _JOB = "SELECT 1 FROM job WHERE folder = ? AND dir = ? AND name = ?"
+
+_DOUBT = """
+UPDATE asset SET verified_at = NULL WHERE (account, sha1) IN (
+    SELECT folder.account, file.sha1 FROM file JOIN folder ON folder.id = file.folder
+    WHERE file.folder = ? AND file.dir = ? AND file.name = ?)
+"""
 
 _LET_GO = """
 UPDATE file SET hold = NULL, note = '', dismissed = 0 WHERE folder = ? AND dir = ? AND name = ?

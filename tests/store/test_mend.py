@@ -1,5 +1,7 @@
 """What a person may say about paths in trouble."""
 
+from dataclasses import replace
+
 import pytest
 
 from immich_sync.core.types import (
@@ -88,9 +90,10 @@ def test_a_file_held_unread_is_read(database: Database, place: Place) -> None:
 def test_what_was_removed_may_go_up_again(
     database: Database, place: Place, account: AccountId
 ) -> None:
-    """The asset that a person removed is forgotten; that of a file held otherwise is not."""
+    """The asset that a person removed is forgotten; that of a file held otherwise is doubted."""
     asset = Asset(account, ONE, AssetId("x"), Origin.UPLOADED, verified_at=1.0)
-    for hold, wanted in ((Hold.TOO_LARGE, asset), (Hold.REMOVED, None)):
+    doubted = replace(asset, verified_at=None)
+    for hold, wanted in ((Hold.TOO_LARGE, doubted), (Hold.REMOVED, None)):
         ledger.apply(database, [File(place, STAMP, ONE), asset, Held(place, hold, "")], NOW)
         mend.retry(database, [place], NOW)
 

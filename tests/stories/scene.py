@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -133,6 +134,29 @@ class Server:
     def asked(self) -> int:
         """How many requests there were so far, but for pings."""
         return sum(not r.path.startswith("/api/server/ping") for r in self.sandbox.requests)
+
+    def api(self, method: str, path: str, json: object = None) -> object:
+        """What a person does in Immich's own screens: the parsed answer, if there is one."""
+        key = {"x-api-key": self.sandbox.api_key}
+        url = f"{self.sandbox.url}/api{path}"
+        answer = httpx.request(method, url, headers=key, json=json).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def give(self, name: str, content: bytes) -> str:
+        """Some other client uploads these bytes; the new asset's id."""
+        moment = "2024-08-17T12:15:03.000Z"
+        answer = httpx.post(
+            f"{self.sandbox.url}/api/assets",
+            headers={"x-api-key": self.sandbox.api_key},
+            data={"fileCreatedAt": moment, "fileModifiedAt": moment},
+            files={"assetData": (name, content)},
+        )
+        return str(answer.raise_for_status().json()["id"])
+
+    def remove(self, content: bytes) -> None:
+        """A person removes the asset with these bytes for good, past the trash."""
+        (asset,) = (one.id for one in self.assets() if one.checksum == sha1(content))
+        self.api("DELETE", "/assets", {"ids": [asset], "force": True})
 
     def refuse(self) -> None:
         """Nobody listens any more, and standing connections are reset."""
