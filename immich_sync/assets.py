@@ -5,27 +5,35 @@ length of an `async with`, and everything it does is done by the daemon's own pi
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 import anyio
 
-from immich_sync.core.errors import Misconfigured
-from immich_sync.core.folder import Account, Folder, Limits
-from immich_sync.core.media import Kind, compile_ignore, media_types
+from immich_sync.arguments import (
+    account_of,
+    album_or_assets,
+    asset_id,
+    at_least_one,
+    kinds,
+    template,
+)
+from immich_sync.core.folder import Folder, Limits
+from immich_sync.core.media import compile_ignore
 from immich_sync.core.ports import Lane
-from immich_sync.core.types import Secret
+from immich_sync.downloading import Destination, OnExists
+from immich_sync.fetching import Fetcher
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.scan import Policy
 from immich_sync.flights import Flights
-from immich_sync.immich.about import MediaTypes
-from immich_sync.immich.address import normalise
 from immich_sync.immich.check import checker
 from immich_sync.immich.client import Immich, connect
+from immich_sync.immich.download import Link
 from immich_sync.immich.transport import AnyTransport
 from immich_sync.joining import Joiner
 from immich_sync.journal import Journal
@@ -33,8 +41,8 @@ from immich_sync.link import demand, needed_permissions
 from immich_sync.machine import Threads, WallClock
 from immich_sync.picking import Choice, Paths, starts
 from immich_sync.progress import showing
-from immich_sync.results import UploadResult
-from immich_sync.serving import serving
+from immich_sync.results import DownloadResult, UploadResult
+from immich_sync.serving import first, serving
 from immich_sync.sorting import Learnt
 from immich_sync.store import accounts
 from immich_sync.store.database import STATE_FILE, Database, open_beside
@@ -42,7 +50,7 @@ from immich_sync.store.door import Store
 from immich_sync.uploading import Server, Upload, Wish
 from immich_sync.world import World
 
-__all__ = ["AssetsApi", "UploadResult"]
+__all__ = ["AssetsApi", "DownloadResult", "OnExists", "UploadResult"]
 
 LAST_WORDS = 1.0
 """Seconds to write down what was learnt until the end."""
@@ -69,7 +77,7 @@ class AssetsApi:
         limits: Limits | None = None,
         transport: AnyTransport | None = None,
     ) -> None:
-        self._account, self._no_key = _account(base_url, api_key)
+        self._account, self._no_key = account_of(base_url, api_key)
         self._state = None if state is None else Path(state)
         self._limits = limits or Limits()
         self._transport = transport
@@ -77,10 +85,13 @@ class AssetsApi:
         self._blocking = Threads()
         self._flights = Flights()
         self._stack = AsyncExitStack()
+        self._open_now = False
         self._immich: Immich | None = None
+        self._public: Immich | None = None
         self._database: Database | None = None
 
     async def __aenter__(self) -> Self:
+        self._open_now = True
         if self._no_key is None:
             self._immich = await self._stack.enter_async_context(
                 connect(self._account, self._limits, self._clock, self._transport)
@@ -93,7 +104,8 @@ class AssetsApi:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._immich = self._database = None
+        self._open_now = False
+        self._immich = self._public = self._database = None
         await self._stack.aclose()
 
     async def upload(  # noqa: PLR0913 - the seed's parameters, all by keyword
@@ -133,16 +145,154 @@ class AssetsApi:
                 Policy(ignore=compile_ignore(ignore), include_hidden=include_hidden),
                 ignore_pattern,
             ),
-            album=_template(album_name, by_folder=album),
+            album=template(album_name, by_folder=album),
             ask_first=not skip_duplicates,
-            concurrency=_at_least_one("concurrency", concurrency),
-            retries=_at_least_one("retries", retries),
+            concurrency=at_least_one("concurrency", concurrency),
+            retries=at_least_one("retries", retries),
             delete_uploads=delete_uploads,
             delete_duplicates=delete_duplicates,
             dry_run=dry_run,
             hash_threads=self._limits.hash_threads,
         )
         return await self._upload(paths, wish, show_progress=show_progress)
+
+    async def download_asset_to_file(  # noqa: PLR0913 - the seed's parameters, and ours by keyword
+        self,
+        id: UUID | str,  # noqa: A002 - the seed's name for it
+        out_dir: str | Path,
+        key: str | None = None,
+        slug: str | None = None,
+        filename: str | None = None,
+        show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
+        *,
+        on_exists: OnExists = "error",
+        edited: bool = False,
+    ) -> Path:
+        """The path of the asset's original in `out_dir`, whole and proved by its checksum.
+
+        An earlier download that broke is gone on with; a file that is there already is not sent
+        again; another one in its way raises, or is dealt with as `on_exists` says. `key` or `slug`
+        are a public link's, and need no API key. With `edited` it is the file as it was edited in
+        Immich, which has no checksum to be proved by.
+
+        Raises ValueError, Misconfigured, FileTrouble, ServerTrouble.
+        """
+        goal = Destination(Path(out_dir), filename, on_exists)
+        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+            return await fetcher.original(asset_id(id), goal, edited=edited)
+
+    async def view_asset_to_file(  # noqa: PLR0913 - the seed's parameters, and ours by keyword
+        self,
+        id: UUID | str,  # noqa: A002 - the seed's name for it
+        out_dir: str | Path,
+        key: str | None = None,
+        size: str | None = None,
+        slug: str | None = None,
+        filename: str | None = None,
+        show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
+        *,
+        on_exists: OnExists = "error",
+    ) -> Path:
+        """The path of a picture of the asset: `size` is thumbnail, preview or fullsize.
+
+        Otherwise as `download_asset_to_file`.
+        """
+        goal = Destination(Path(out_dir), filename, on_exists)
+        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+            return await fetcher.view(asset_id(id), goal, size)
+
+    async def play_asset_video_to_file(
+        self,
+        id: UUID | str,  # noqa: A002 - the seed's name for it
+        out_dir: str | Path,
+        key: str | None = None,
+        slug: str | None = None,
+        filename: str | None = None,
+        show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
+        *,
+        on_exists: OnExists = "error",
+    ) -> Path:
+        """The path of the asset's video as browsers play it.
+
+        Otherwise as `download_asset_to_file`.
+        """
+        goal = Destination(Path(out_dir), filename, on_exists)
+        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+            return await fetcher.video(asset_id(id), goal)
+
+    async def download_archive_to_file(  # noqa: PLR0913 - all but the first two by keyword
+        self,
+        what: UUID | str | Sequence[UUID | str],
+        out_dir: str | Path,
+        *,
+        key: str | None = None,
+        slug: str | None = None,
+        filename: str | None = None,
+        archive_size: int | None = None,
+        show_progress: bool = False,
+        on_exists: OnExists = "error",
+    ) -> list[Path]:
+        """The paths of zip files with the originals of an album, or of a list of assets.
+
+        One id is an album's, a list is of assets. Each zip holds about `archive_size` bytes (the
+        server's own measure is 4 GiB); zips are made as they are sent, so that one that breaks
+        begins anew. Raises as `download_asset_to_file`.
+        """
+        album, assets = album_or_assets(what)
+        if archive_size is not None:
+            at_least_one("archive_size", archive_size)
+        goal = Destination(Path(out_dir), filename, on_exists)
+        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+            return await fetcher.archives(
+                goal, album=album, assets=assets, archive_size=archive_size
+            )
+
+    async def download_originals_to_folder(
+        self,
+        what: UUID | str | Sequence[UUID | str],
+        out_dir: str | Path,
+        *,
+        key: str | None = None,
+        slug: str | None = None,
+        concurrency: int = 4,
+        show_progress: bool = False,
+        on_exists: OnExists = "rename",
+    ) -> DownloadResult:
+        """The originals of an album, or of a list of assets, in `out_dir`, several at a time.
+
+        One id is an album's, a list is of assets. A second call goes on where the first one ended.
+        Two assets of one name become `a.jpg` and `a (2).jpg`. Single failures are listed in the
+        result. Raises as `download_asset_to_file` if no asset could fare better.
+        """
+        album, assets = album_or_assets(what)
+        at_least_one("concurrency", concurrency)
+        goal = Destination(Path(out_dir), None, on_exists)
+        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+            if album is not None:
+                assets = await fetcher.members(album)
+            return await fetcher.originals(goal, assets, concurrency)
+
+    @asynccontextmanager
+    async def _fetcher(
+        self, key: str | None, slug: str | None, *, show_progress: bool
+    ) -> AsyncIterator[Fetcher]:
+        if key is not None and slug is not None:
+            raise ValueError("a public link is opened by its key or by its slug, not by both")
+        if key is None and slug is None:
+            immich = self._signed_in()
+        else:
+            self._opened()
+            if self._public is None:
+                self._public = await self._stack.enter_async_context(
+                    connect(self._account, self._limits, self._clock, self._transport, public=True)
+                )
+            immich = self._public
+        immich.gate.opened()  # what ended an earlier upload may be over
+        with showing("Downloading", wanted=show_progress) as progress:
+            try:
+                yield Fetcher(immich, Link(key, slug), self._blocking, progress)
+            except BaseExceptionGroup as group:
+                raise first(group) from None
 
     async def _upload(self, paths: Paths, wish: Wish, *, show_progress: bool) -> UploadResult:
         immich = self._signed_in()
@@ -151,7 +301,7 @@ class AssetsApi:
         me = await immich.whoami()
         taken = await immich.media_types()
         demand(me, needed_permissions([Folder("", b"/", "", album=wish.album)]), self._account)
-        policy = replace(wish.choice.policy, types=_kinds(taken))
+        policy = replace(wish.choice.policy, types=kinds(taken))
         wish = replace(wish, choice=replace(wish.choice, policy=policy))
 
         learnt = Learnt()
@@ -176,11 +326,14 @@ class AssetsApi:
                     await journal.flush()
 
     def _signed_in(self) -> Immich:
-        if self._no_key is not None:
-            raise self._no_key
+        self._opened()
         if self._immich is None:
-            raise RuntimeError("an AssetsApi is used within `async with AssetsApi(…) as assets:`")
+            raise self._no_key or AssertionError("an open AssetsApi with a key has a server")
         return self._immich
+
+    def _opened(self) -> None:
+        if not self._open_now:
+            raise RuntimeError("an AssetsApi is used within `async with AssetsApi(…) as assets:`")
 
     async def _state_for(self, wish: Wish) -> Database:
         """The state: the caller's own, or one that vanishes; a dry run leaves the former alone."""
@@ -197,36 +350,3 @@ class AssetsApi:
             state = Path(folder.name)
         database = await self._blocking(_OPENING, open_beside, state / STATE_FILE)
         return self._stack.enter_context(closing(database))
-
-
-def _account(base_url: str | None, api_key: str | None) -> tuple[Account, Misconfigured | None]:
-    """The account, and what is wrong if it has no key. Raises Misconfigured."""
-    if base_url is not None and api_key is not None:
-        url = normalise(base_url)
-        return Account(url, url, Secret(api_key.strip())), None
-    # Reading the environment as the daemon does costs imports that few callers need.
-    from immich_sync.config.accounts import server_of  # noqa: PLC0415 - see above
-
-    return server_of(base_url, api_key)
-
-
-def _template(album_name: str | None, *, by_folder: bool) -> str | None:
-    """The album's template: a name stands for itself, braces and all."""
-    if by_folder and album_name is not None:
-        raise ValueError("choose album_name or album, not both")
-    if by_folder:
-        return "{parent}"
-    if album_name is not None and not album_name.strip():
-        raise ValueError("an album's name must not be blank")
-    return None if album_name is None else album_name.replace("{", "{{").replace("}", "}}")
-
-
-def _at_least_one(name: str, number: int) -> int:
-    if number < 1:
-        raise ValueError(f"{name} must be 1 or more, not {number}")
-    return number
-
-
-def _kinds(taken: MediaTypes) -> Mapping[bytes, Kind]:
-    image, video = ([end.encode() for end in ends] for ends in (taken.image, taken.video))
-    return media_types(image, video)

@@ -46,6 +46,27 @@ class FailedEntry(BaseModel):
     error: str
 
 
+class DownloadedEntry(BaseModel):
+    """An original that lies in its folder, proved by its checksum where Immich knows it."""
+
+    asset_id: UUID
+    filepath: Path
+
+
+class NotDownloadedEntry(BaseModel):
+    """An asset of which something went wrong; `error` is one sentence for people."""
+
+    asset_id: UUID
+    error: str
+
+
+class DownloadResult(BaseModel):
+    """What became of every asset that was to be downloaded."""
+
+    downloaded: list[DownloadedEntry]
+    failed: list[NotDownloadedEntry]
+
+
 class UploadStats(BaseModel):
     """How many files there were, and what became of them."""
 

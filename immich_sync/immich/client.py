@@ -7,7 +7,7 @@ of an answer, the gate, the translation of trouble.
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 from typing import TypeVar, cast
 
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from immich_sync.core.errors import Misconfigured, NotImmich, Refused, ServerTrouble
 from immich_sync.core.folder import Account, Limits
 from immich_sync.core.ports import Clock
+from immich_sync.core.types import Secret
 from immich_sync.immich import wire
 from immich_sync.immich.about import Me, MediaTypes, Version
 from immich_sync.immich.gate import Gate
@@ -68,11 +69,12 @@ class Immich:
         self._route = Route(account.url, account.api_key)
         self._headers = {
             "host": httpx.URL(account.url).netloc.decode("ascii"),
-            "x-api-key": account.api_key.reveal(),
             "accept": "application/json",
             "accept-encoding": "identity",
             "user-agent": "immich-sync",
         }
+        if key := account.api_key.reveal():  # without one, only public links open anything
+            self._headers["x-api-key"] = key
         self._clock = clock
         self._deadline = deadline
         self._version: Version | None = None
@@ -89,16 +91,7 @@ class Immich:
         """A small call's answer of any status. Raises ServerTrouble if there is none."""
         if not probing:
             self.gate.check()
-        content = None if call.json is None else dumps(call.json).encode()
-        kind = {} if content is None else {"content-type": "application/json"}
-        request = httpx.Request(
-            call.method,
-            self._route.url + "/api" + call.path,
-            params=call.params,
-            headers={**self._headers, **kind},
-            content=content,
-            extensions=self._timeouts(),
-        )
+        request = self._request(call, {})
         try:
             with anyio.fail_after(self._deadline):
                 return await self.exchange(request, again=call.idempotent, cap=call.cap)
@@ -114,6 +107,42 @@ class Immich:
         parsed = read(answer, expect, self._route, what)
         self.gate.succeeded()
         return parsed
+
+    @asynccontextmanager
+    async def answering(
+        self, call: Call, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer to a call whose body is for the caller to read, in its own time.
+
+        Raises ServerTrouble if there is none, and `BREAKS` as they come while it is read.
+        """
+        request = self._request(call, {"accept": "*/*", **headers})
+        try:
+            with anyio.fail_after(self._deadline):
+                response = await self._begin(request, again=call.idempotent)
+        except BREAKS as error:
+            raise from_break(error, self._route, call.what) from None
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    def refuse(self, answer: Answer, what: str) -> Exception:
+        """What an answer that is no file stands for."""
+        trouble = from_status(answer, self._route, what, self._clock.now())
+        return trouble or NotImmich(f"{self._route.url} sent something else than a file, {what}.")
+
+    def _request(self, call: Call, headers: Mapping[str, str]) -> httpx.Request:
+        content = None if call.json is None else dumps(call.json).encode()
+        kind = {} if content is None else {"content-type": "application/json"}
+        return httpx.Request(
+            call.method,
+            self._route.url + "/api" + call.path,
+            params=call.params,
+            headers={**self._headers, **kind, **headers},
+            content=content,
+            extensions=self._timeouts(),
+        )
 
     def upload_request(
         self, path: str, headers: Mapping[str, str], body: httpx.AsyncByteStream
@@ -131,12 +160,7 @@ class Immich:
         self, request: httpx.Request, *, again: bool = False, cap: int = ANSWER_CAP
     ) -> Answer:
         """The whole answer. Raises NotImmich if it is too long, and `BREAKS` as they come."""
-        try:
-            response = await self._transport.handle_async_request(request)
-        except STALE:
-            if not again:
-                raise
-            response = await self._transport.handle_async_request(request)
+        response = await self._begin(request, again=again)
         body = bytearray()
         try:
             async for piece in cast("httpx.AsyncByteStream", response.stream):  # as it came
@@ -149,6 +173,15 @@ class Immich:
         finally:
             await response.aclose()
         return Answer(response.status_code, response.headers, bytes(body))
+
+    async def _begin(self, request: httpx.Request, *, again: bool) -> httpx.Response:
+        """The head of the answer; `again`: a dead connection is tried once more."""
+        try:
+            return await self._transport.handle_async_request(request)
+        except STALE:
+            if not again:
+                raise
+            return await self._transport.handle_async_request(request)
 
     def _timeouts(self) -> dict[str, object]:
         """Connecting is limited here; everything after it by whoever asks, as a whole."""
@@ -221,15 +254,18 @@ async def connect(
     transport: AnyTransport | None = None,
     *,
     deadline: float = SMALL_CALL,
+    public: bool = False,
 ) -> AsyncIterator[Immich]:
     """An account's Immich, for as long as the block lasts; nothing is asked yet.
 
-    `deadline` is the seconds a whole small call may take.
+    `deadline` is the seconds a whole small call may take. With `public` the account's key is left
+    out of everything: for what a shared link opens.
 
     Raises Misconfigured if the key could not stand in a header (the text does not repeat it).
     """
-    key = account.api_key.reveal()
-    if not _KEY.fullmatch(key):
+    if public:
+        account = replace(account, api_key=Secret(""))
+    elif not _KEY.fullmatch(account.api_key.reveal()):
         raise Misconfigured(
             f"The API key of {account.name} is empty, or holds spaces, line ends or characters that"
             " no Immich key has; copy it again."

@@ -105,7 +105,8 @@ class Route:
 
     def quote(self, text: str) -> str:
         """A foreign text made fit for a sentence: short, on one line, without the key."""
-        safe = text.replace(self.key.reveal(), "…")
+        key = self.key.reveal()
+        safe = text.replace(key, "…") if key else text
         line = " ".join("".join(c if c.isprintable() else " " for c in safe).split())
         return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
 

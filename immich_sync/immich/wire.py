@@ -93,6 +93,30 @@ class AddResult(_Read):
     error: str | None = None
 
 
+class AssetInfo(_Read):
+    """`GET /assets/{id}`, as far as a download needs it; `checksum` is base64."""
+
+    id: Uuid
+    checksum: str
+    fileModifiedAt: datetime  # noqa: N815 - the server's spelling
+    isEdited: bool = False  # noqa: N815 - the server's spelling
+    libraryId: str | None = None  # noqa: N815 - the server's spelling
+
+
+class Archive(_Read):
+    """One archive of `POST /download/info`; the size is the sum of its files'."""
+
+    size: int
+    assetIds: tuple[Uuid, ...]  # noqa: N815 - the server's spelling
+
+
+class DownloadInfo(_Read):
+    """`POST /download/info`."""
+
+    totalSize: int  # noqa: N815 - the server's spelling
+    archives: tuple[Archive, ...]
+
+
 class ErrorBody(_Read):
     """What went wrong: 3.x says it in one text, 2.x sometimes in several."""
 
@@ -109,4 +133,6 @@ UPLOAD_ANSWER = TypeAdapter(UploadAnswer)
 ALBUM = TypeAdapter(Album)
 ALBUMS = TypeAdapter(tuple[Album, ...])
 ADD_RESULTS = TypeAdapter(tuple[AddResult, ...])
+ASSET_INFO = TypeAdapter(AssetInfo)
+DOWNLOAD_INFO = TypeAdapter(DownloadInfo)
 ERROR_BODY = TypeAdapter(ErrorBody)

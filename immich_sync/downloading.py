@@ -1,0 +1,263 @@
+"""One file from Immich to its place on the disk: named, resumed, proved, never half of it.
+
+Its own module because this is the whole story of a download, as `pipeline` is that of an upload.
+"""
+
+import os
+import zipfile
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import count
+from pathlib import Path
+from typing import Literal, get_args
+
+import anyio
+
+from immich_sync.core.errors import FileTrouble, Overloaded, Unreachable
+from immich_sync.core.filenames import chosen, numbered
+from immich_sync.core.naming import shown
+from immich_sync.core.ports import Blocking, Lane
+from immich_sync.filesystem.landing import Landing, checksum_of, in_the_way, land_at
+from immich_sync.immich.client import Call, Immich
+from immich_sync.immich.download import Info, Part, opened
+from immich_sync.progress import Progress
+
+OnExists = Literal["error", "skip", "overwrite", "rename"]
+BLOCK = 1024 * 1024
+"""Bytes written in one hop to a thread."""
+TRIES = 3
+"""Connections in a row that broke before any of them got further than the one before."""
+PAUSE = 0.5
+"""Seconds before the first of them is followed by another, four times as long before the next."""
+WRITING = Lane("receive", 8)
+_CLOCKS_APART = 1.5  # seconds that file systems and headers may round a time by
+
+
+class Corrupt(FileTrouble):
+    """What arrived is not what Immich says that it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One file to be had."""
+
+    call: Call
+    base: str  # its name where nobody knows a better one
+    identity: str  # what its bytes are of: no others are put behind them
+    info: Info | None = None  # of an original: what proves it
+    is_zip: bool = False
+    size: int = 0  # bytes, about, where the server will not say
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where files go, and what becomes of others that are in the way; `folder` exists."""
+
+    folder: Path
+    filename: str | None = None
+    on_exists: OnExists = "error"
+    taken: set[Path] = field(default_factory=set)  # by files of the same run
+
+    def __post_init__(self) -> None:
+        if self.on_exists not in get_args(OnExists):
+            raise ValueError(f"on_exists must be one of {', '.join(get_args(OnExists))}")
+
+
+class _Came(Enum):
+    """How a request for a file ended."""
+
+    BEFORE = auto()  # the file was there already
+    LATER = auto()  # part of it was: ask for the rest
+    NOW = auto()  # all of it is in hand
+
+
+class Download:
+    """One download; `run` it once."""
+
+    def __init__(
+        self,
+        immich: Immich,
+        blocking: Blocking,
+        progress: Progress,
+        wanted: Wanted,
+        destination: Destination,
+    ) -> None:
+        self._immich = immich
+        self._blocking = blocking
+        self._progress = progress
+        self._wanted = wanted
+        self._destination = destination
+        self._target = destination.folder
+        self._landing: Landing | None = None
+        self._leftovers = False  # an earlier download's bytes are among those in hand
+        self._modified = wanted.info.modified if wanted.info else None
+
+    async def run(self) -> Path:
+        """The path of the file, which is whole, or was there before.
+
+        A connection that breaks is followed by another, which goes on where it broke. Raises
+        InTheWay, Corrupt and other FileTrouble, Unavailable, ServerTrouble; what has arrived until
+        then is kept for the next call. Raises ValueError if the given name is no name.
+        """
+        try:
+            while True:
+                if await self._persist() is _Came.BEFORE:
+                    return self._target
+                if await self._proved():
+                    return await self._finish()
+        finally:
+            if self._landing is not None:
+                if self._landing.validator is None:  # nothing could ever be put behind it
+                    self._landing.discard()
+                self._landing.close()
+            self._progress.finished()
+
+    async def _persist(self) -> _Came:
+        """Ask until the file is there, or connections break without getting any further."""
+        furthest = idle = 0
+        while True:
+            try:
+                came = await self._ask()
+            except (Unreachable, Overloaded):
+                if self._landing is None:
+                    raise
+                idle = 1 if self._landing.size > furthest else idle + 1
+                furthest = max(furthest, self._landing.size)
+                if idle >= TRIES:
+                    raise
+                await anyio.sleep(PAUSE * 4.0 ** (idle - 1))
+            else:
+                if came is not _Came.LATER:
+                    return came
+
+    async def _ask(self) -> _Came:
+        known = self._landing
+        start, validator = (known.size, known.validator) if known else (0, None)
+        async with opened(
+            self._immich, self._wanted.call, start=start, validator=validator
+        ) as part:
+            if known is None:
+                if await self._placed(part):
+                    return _Came.BEFORE
+                landing = await self._land(part)
+                if self._leftovers:
+                    return _Came.NOW if landing.size == part.total else _Came.LATER
+            else:
+                landing = known
+                if part.start != landing.size:
+                    await self._restart(landing)
+            await self._blocking(WRITING, landing.begin, part.validator)
+            await self._receive(landing, part)
+        return _Came.NOW
+
+    async def _placed(self, part: Part) -> bool:
+        """Where the file goes is decided; whether it is there already."""
+        wanted, destination = self._wanted, self._destination
+        name = chosen(
+            destination.filename,
+            disposition=part.disposition,
+            content_type=part.content_type,
+            base=wanted.base,
+        )
+        self._modified = self._modified or part.modified
+        for number in count(1):
+            target = destination.folder / (numbered(name, number) if number > 1 else name)
+            if target in destination.taken:
+                continue
+            self._target = target
+            if not await self._blocking(WRITING, os.path.lexists, target):
+                break
+            if await self._blocking(
+                WRITING, _is_same, target, part.total, wanted.info, self._modified
+            ):
+                destination.taken.add(target)
+                return True
+            match destination.on_exists:
+                case "skip":
+                    return True
+                case "error":
+                    raise in_the_way(target)
+                case "overwrite":
+                    break
+        destination.taken.add(self._target)
+        return False
+
+    async def _land(self, part: Part) -> Landing:
+        """The landing, with what is left of an earlier download of the very same file."""
+        landing = await self._blocking(WRITING, land_at, self._target, self._wanted.identity)
+        self._landing = landing
+        self._progress.expect(1, part.total or self._wanted.size)
+        self._progress.moved(landing.size)
+        self._leftovers = landing.size > 0
+        same = landing.validator == part.validator
+        if self._leftovers and not (same and landing.size <= (part.total or 0)):
+            await self._restart(landing)
+        return landing
+
+    async def _restart(self, landing: Landing) -> None:
+        self._progress.moved(-landing.size)
+        self._leftovers = False
+        await self._blocking(WRITING, landing.restart)
+
+    async def _receive(self, landing: Landing, part: Part) -> None:
+        """The rest of the file is in hand. Raises Unreachable with what came until then kept."""
+        waiting = bytearray()
+        try:
+            async for piece in part.pieces:
+                waiting += piece
+                self._progress.moved(len(piece))
+                if len(waiting) >= BLOCK:
+                    block, waiting = bytes(waiting), bytearray()
+                    await self._blocking(WRITING, landing.write, block)
+        except Unreachable:
+            await self._blocking(WRITING, landing.write, bytes(waiting))
+            raise
+        await self._blocking(WRITING, landing.write, bytes(waiting))
+        if part.total is not None and landing.size != part.total:
+            raise Unreachable(f"The connection ended too early while {self._wanted.call.what}.")
+
+    async def _proved(self) -> bool:
+        """Whether the bytes are the right ones; with leftovers among them, another go is had.
+
+        Raises Corrupt.
+        """
+        landing, wanted = self._landing, self._wanted
+        if landing is None:
+            raise AssertionError("nothing is proved that has not landed")
+        checksum = wanted.info.checksum if wanted.info else None
+        if checksum is None or landing.checksum() == checksum:
+            if not wanted.is_zip or await self._blocking(WRITING, zipfile.is_zipfile, landing.temp):
+                return True
+        elif self._leftovers:
+            await self._restart(landing)
+            return False
+        await self._blocking(WRITING, landing.restart)
+        raise Corrupt(
+            f"{shown(os.fsencode(self._target))} is not kept: what arrived is not what Immich has."
+            " Something on the way may be changing it, or the server's disk may be failing."
+        )
+
+    async def _finish(self) -> Path:
+        landing = self._landing
+        if landing is None:
+            raise AssertionError("nothing is finished that has not landed")
+        overwrite = self._destination.on_exists == "overwrite"
+        await self._blocking(WRITING, landing.finish, self._modified, overwrite=overwrite)
+        return self._target
+
+
+def _is_same(target: Path, total: int | None, info: Info | None, modified: float | None) -> bool:
+    """Whether what lies there is what would come: by its checksum, else by size and time."""
+    try:
+        found = target.stat()
+    except OSError:
+        return False
+    if not target.is_file() or (total is not None and found.st_size != total):
+        return False
+    if info is not None and info.checksum is not None:
+        return checksum_of(target) == info.checksum
+    return (
+        total is not None
+        and modified is not None
+        and abs(found.st_mtime - modified) < _CLOCKS_APART
+    )
