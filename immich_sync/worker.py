@@ -151,9 +151,9 @@ class Crew:
         match backoff.decide(
             trouble, job.attempts, now=now, jitter=clock.jitter(), limits=self._limits
         ):
-            case backoff.Resettle():
+            case backoff.Resettle(due_at):
                 self._resettle(job.place)
-                return (Done(job),)
+                return (Again(job, due_at, job.attempts, job.error),)
             case backoff.Forget():
                 return (Forgotten(job.place, job.round), self._report("vanished", job))
             case backoff.RetryAt(due_at, attempts):

@@ -5,6 +5,7 @@ Its own module because this is the only place that decides it. The formulas, for
 
     unreadable      first · 2^(n-1)              at most `longest`     (30 s … 6 h)
     suspected       first · 1/6 · 120^(n-1)      at most 4 · `longest` (5 s, 10 min, 20 h, 24 h)
+    changed         first                        and at once when it has settled anew
     each of them    · (0.75 + r / 2)
 
 Trouble with the server counts against no file: it closes the account's gate (`immich.gate`
@@ -30,7 +31,13 @@ from immich_sync.core.types import Hold
 
 @dataclass(frozen=True, slots=True)
 class Resettle:
-    """The file moved: intake watches it until it holds still."""
+    """The file moved: intake watches it until it holds still.
+
+    Tried again at `due_at` (wall-clock seconds) in any case: where not its own stamp moved but its
+    sidecar's, say, it holds still as it is known, and nobody would call it new.
+    """
+
+    due_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def decide(
     spread = 0.75 + jitter / 2
     match error:
         case FileChanged():
-            return Resettle()
+            return Resettle(now + limits.retry_first * spread)
         case FileVanished():
             return Forget()
         case Rejected():

@@ -48,7 +48,7 @@ def test_every_trouble_has_a_verdict(leaf: type[errors.SyncTrouble]) -> None:
 
 def test_a_moved_file_settles_and_a_gone_one_is_forgotten() -> None:
     """Neither is a failure."""
-    assert _verdict(errors.FileChanged("x")) == Resettle()
+    assert _verdict(errors.FileChanged("x")) == Resettle(NOW + 30)
     assert _verdict(errors.FileVanished("x")) == Forget()
 
 
