@@ -21,8 +21,9 @@ def account_of(base_url: str | None, api_key: str | None) -> tuple[Account, Misc
         return Account(url, url, Secret(api_key.strip())), None
     # Reading the environment as the daemon does costs imports that few callers need.
     from immich_sync.config.accounts import server_of  # noqa: PLC0415 - see above
+    from immich_sync.config.load import parse  # noqa: PLC0415 - see above
 
-    return server_of(base_url, api_key)
+    return server_of(parse({}, None), base_url, api_key)
 
 
 def template(album_name: str | None, *, by_folder: bool) -> str | None:

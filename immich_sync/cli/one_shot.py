@@ -1,8 +1,9 @@
-# ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
-#     and `--help` must not import what only a command needs
+# ruff: noqa: FBT002, PLC0415, PLR0913, PLR0917 -- typer makes options of parameters, and flags of
+#     those that are true or false; `--help` must not import what only a command needs
 """`upload`: paths given by hand, once.
 
-Its own module because it is the library's API on the command line, and needs no daemon.
+Its own module because it is the library's API on the command line, and needs no daemon. The
+official CLI's spellings are taken as well, so that scripts written for it need no change.
 """
 
 import os
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from immich_sync.cli.options import Config, Json, logging_for, setup_from
+from immich_sync.cli.options import Config, account_from, logging_for
 from immich_sync.cli.screens import words
 
 if TYPE_CHECKING:
-    from immich_sync.results import UploadResult
+    from immich_sync.results import FailedEntry, UploadResult
 
 
 def register(app: typer.Typer) -> None:
@@ -35,52 +36,133 @@ def upload(
     album: Annotated[
         bool, typer.Option("--album", "-a", help="Put each file into an album named as its folder.")
     ] = False,
+    ignore_pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--ignore-pattern",
+            "--ignore",
+            "-i",
+            metavar="PATTERN",
+            help="Pass over paths with this end, * and ? allowed: '.tmp', '/raw/*'.",
+        ),
+    ] = None,
+    gitignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Pass over what this gitignore pattern matches."),
+    ] = None,
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", "-H", help="Take hidden files and folders too.")
+    ] = False,
+    skip_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--skip-duplicates",
+            "--skip-hash",
+            help="Do not ask for duplicates first; the server still finds them.",
+        ),
+    ] = False,
     concurrency: Annotated[
         int, typer.Option("--concurrency", "-c", min=1, help="Uploads at once.")
     ] = 5,
+    retries: Annotated[
+        int, typer.Option(min=1, help="How often a file is tried while trouble may pass.")
+    ] = 3,
+    delete_uploads: Annotated[
+        bool,
+        typer.Option(
+            "--delete-uploads",
+            "--delete",
+            help="Delete from the disk what was uploaded, once Immich has proved to have it.",
+        ),
+    ] = False,
+    delete_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--delete-duplicates",
+            help="Delete from the disk what Immich had already, likewise proved.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Read and ask only; change nothing anywhere.")
+    ] = False,
+    account: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Another account of the configuration.")
+    ] = None,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Is always so; for scripts that say it.")
+    ] = False,
     config: Config = None,
-    json: Json = False,
+    json: Annotated[
+        bool, typer.Option("--json", "--json-output", "-j", help="Print the result as JSON.")
+    ] = False,
 ) -> None:
     """Upload files and folders once; ends with 1 if any of them failed."""
+    del recursive
     if album and album_name is not None:
         raise typer.BadParameter("choose --album or --album-name", param_hint="--album")
     import anyio
 
-    setup = setup_from(config, folders=False)
+    from immich_sync.core.errors import Misconfigured
+
+    setup = account_from(config, account)
+    server = setup.accounts[0]
 
     async def run() -> "UploadResult":
         from immich_sync.assets import AssetsApi
 
-        account = setup.accounts[0]
-        async with AssetsApi(account.url, account.api_key.reveal(), state=setup.state) as assets:
+        async with AssetsApi(
+            server.url, server.api_key.reveal(), state=setup.state, limits=setup.limits
+        ) as assets:
             return await assets.upload(
                 paths,
+                ignore_pattern=ignore_pattern,
+                ignore=gitignore or (),
+                include_hidden=include_hidden,
+                skip_duplicates=skip_duplicates,
+                concurrency=concurrency,
+                retries=retries,
+                show_progress=not (json or no_progress),
                 album_name=album_name,
                 album=album,
-                concurrency=concurrency,
-                show_progress=not json,
+                delete_uploads=delete_uploads,
+                delete_duplicates=delete_duplicates,
+                dry_run=dry_run,
             )
 
     with logging_for(setup, quiet=True):
-        result = anyio.run(run)
+        try:
+            result = anyio.run(run)
+        except ValueError as error:
+            raise Misconfigured(f"{error}.") from None
     if json:
         # pydantic's own JSON has no place for names that are no UTF-8.
         typer.echo(dumps(result.model_dump(), indent=2, default=str))
     else:
-        _say(result)
-    if result.failed:
+        _say(result, dry_run=dry_run)
+    if result.failed or result.kept:
         raise typer.Exit(1)
 
 
-def _say(result: "UploadResult") -> None:
+def _say(result: "UploadResult", *, dry_run: bool) -> None:
+    stats = result.stats
+    _list("failed", result.failed)
+    _list("kept", result.kept)
+    for name, number in result.ignored.items():
+        typer.echo(f"ignored: {number:,} ({name})", err=True)
+    trashed = sum(entry.is_trashed for entry in result.rejected)
+    done = "to be uploaded" if dry_run else "uploaded"
+    sentence = (
+        f"{words.count(stats.uploaded, 'file')} {done}, {stats.rejected:,} already in Immich"
+        f"{f' ({trashed:,} in its trash)' if trashed else ''}, {stats.failed:,} failed."
+    )
+    if result.deleted:
+        sentence += f" {words.count(len(result.deleted), 'file')} deleted from the disk."
+    typer.echo(sentence)
+
+
+def _list(word: str, entries: "list[FailedEntry]") -> None:
     from immich_sync.core.naming import shown
 
-    stats = result.stats
-    for failure in result.failed:
-        typer.echo(f"failed: {shown(os.fsencode(failure.filepath))}: {failure.error}", err=True)
-    for name, number in sorted(result.ignored.items()):
-        typer.echo(f"ignored: {number:,} ({name})", err=True)
-    typer.echo(
-        f"{words.count(stats.uploaded, 'file')} uploaded, {stats.rejected:,} already in Immich, "
-        f"{stats.failed:,} failed."
-    )
+    for entry in entries:
+        typer.echo(f"{word}: {shown(os.fsencode(entry.filepath))}: {entry.error}", err=True)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from immich_sync.config import Written
-    from immich_sync.core.folder import Account, Setup
+    from immich_sync.core.folder import Setup
 
 Config = Annotated[
     Path | None,
@@ -44,18 +43,21 @@ def setup_from(config: Path | None, *, folders: bool = True) -> "Setup":
     return resolve(load(config), folders=folders)
 
 
-def account_from(config: Path | None, name: str | None = None) -> "tuple[Account, Written]":
-    """The account called `name`, else the default one, whether or not its folders are there.
+def account_from(config: Path | None, name: str | None = None) -> "Setup":
+    """The setup of one account (the default one, or `name`), whether or not its folders are there.
 
     Raises Misconfigured.
     """
     from immich_sync.config import load
     from immich_sync.config.accounts import DEFAULT, resolve_accounts
+    from immich_sync.config.resolve import resolve_limits, state_folder
+    from immich_sync.core.folder import Setup
 
     written = load(config)
     wanted = name or DEFAULT
     found = resolve_accounts(written, (wanted,))
-    return next(account for account in found if account.name == wanted), written
+    account = next(one for one in found if one.name == wanted)
+    return Setup((account,), (), resolve_limits(written), state_folder(written))
 
 
 @contextmanager

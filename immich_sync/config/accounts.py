@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from immich_sync.config.load import Key, Written, parse, variable_of
+from immich_sync.config.load import Key, Written, variable_of
 from immich_sync.config.settings import AccountTable
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Account
@@ -50,12 +50,13 @@ def resolve_accounts(
     return tuple(_account(written, name, secrets) for name in names)
 
 
-def server_of(base_url: str | None, api_key: str | None) -> tuple[Account, Misconfigured | None]:
-    """The account of a library's user: what is not given comes from the environment alone.
+def server_of(
+    written: Written, base_url: str | None = None, api_key: str | None = None
+) -> tuple[Account, Misconfigured | None]:
+    """The default account as far as it is known; what is given comes before what is written.
 
     Without any key the second value says so, for who needs one. Raises Misconfigured.
     """
-    written = parse({}, None)
     if base_url is not None:
         url = normalise(base_url)
     elif (found := _default_url(written)) is not None:

@@ -26,9 +26,7 @@ def resolve(written: Written, *, folders: bool = True) -> Setup:
             "watch: write [[folders]] with a path, or set IMMICH_SYNC_FOLDERS=/photos:/videos."
         )
     accounts = resolve_accounts(written, (folder.account for folder in watched))
-    limits = Limits(**written.settings.limits.model_dump(exclude_none=True))
-    if limits.retry_longest < limits.retry_first:
-        raise written.wrong(("limits", "retry_longest"), "it is shorter than retry_first")
+    limits = resolve_limits(written)
     state = state_folder(written)
     for number, folder in enumerate(watched):
         if not apart(os.fsencode(state), folder.root):
@@ -38,6 +36,14 @@ def resolve(written: Written, *, folders: bool = True) -> Setup:
                 "inside one another; put the state elsewhere with state_dir",
             )
     return Setup(accounts, watched, limits, state)
+
+
+def resolve_limits(written: Written) -> Limits:
+    """The limits, those that nobody wrote filled in. Raises Misconfigured."""
+    limits = Limits(**written.settings.limits.model_dump(exclude_none=True))
+    if limits.retry_longest < limits.retry_first:
+        raise written.wrong(("limits", "retry_longest"), "it is shorter than retry_first")
+    return limits
 
 
 def state_folder(written: Written) -> str:
