@@ -275,8 +275,6 @@ class Story:
 
     def launch(self) -> Daemon:
         """The real process, just started."""
-        if not self.config.exists():
-            self.configure()
         log = self.home / f"daemon-{len(self.daemons)}.log"
         with log.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - our own command
@@ -347,6 +345,8 @@ class Story:
                 daemon.stop()
 
     def _command(self, name: str) -> Sequence[str]:
+        if not self.config.exists():
+            self.configure()
         return [sys.executable, "-m", "immich_sync", name, "--config", os.fspath(self.config)]
 
 
