@@ -58,12 +58,12 @@ async def scan(
     walker = walk(world.disk, folder.root, Policy.of(folder))
     visited: set[bytes] = set()
     gone: list[Place] = []
-    while chunk := await world.blocking(looking, _chunk, walker):
-        listed = [one.directory for one in chunk if not one.trouble]
+    while some := await world.blocking(looking, chunk, walker):
+        listed = [one.directory for one in some if not one.trouble]
         visited.update(listed)
         known = await world.store(stamps, folder_id, listed)
         arrivals: list[Arrival] = []
-        for one in chunk:
+        for one in some:
             tally.count(one)
             if one.trouble:
                 continue
@@ -81,16 +81,16 @@ async def scan(
     return tally
 
 
-def _chunk(walker: Iterator[Listing]) -> list[Listing]:
-    """The next listings, together about CHUNK names; [] at the end."""
-    chunk: list[Listing] = []
+def chunk(walker: Iterator[Listing]) -> list[Listing]:
+    """The next listings, together about CHUNK names; [] at the end. Blocks."""
+    taken: list[Listing] = []
     names = 0
     for one in walker:
-        chunk.append(one)
+        taken.append(one)
         names += len(one.media) + 1
         if names >= CHUNK:
             break
-    return chunk
+    return taken
 
 
 def _due(folder_id: FolderId, directory: bytes, differs: Difference) -> Iterator[Arrival]:

@@ -3,7 +3,7 @@
 Its own module because the numbers come as values and are also JSON.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from immich_sync.cli.screens import words
 from immich_sync.rehearsal import FolderRehearsal, Rehearsal
@@ -29,11 +29,6 @@ def _folder(folder: FolderRehearsal) -> Iterator[str]:
         yield f"  {folder.trashed:,} in Immich's trash, where they stay"
     for what, counted in (("ignored", folder.ignored), ("other files", folder.others)):
         if counted:
-            yield f"  {what}: {_listed(counted)}"
+            yield f"  {what}: {words.listed(counted)}"
     if folder.albums_to_make:
         yield f"  albums to make: {', '.join(folder.albums_to_make)}"
-
-
-def _listed(counted: Mapping[str, int]) -> str:
-    often = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{name or 'no extension'} {number:,}" for name, number in often)

@@ -3,6 +3,8 @@
 Its own module because every screen says them in the same way.
 """
 
+from collections.abc import Mapping
+
 _STEP = 1024
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _SPANS = ((86400, "d"), (3600, "h"), (60, "min"))
@@ -34,3 +36,9 @@ def span(seconds: float) -> str:
 def ago(moment: float | None, now: float) -> str:
     """`5 min ago`; `never` for None."""
     return "never" if moment is None else f"{span(max(0.0, now - moment))} ago"
+
+
+def listed(counted: Mapping[str, int]) -> str:
+    """What was counted by extension or rule, the most frequent first: `txt 10, gif 2`."""
+    often = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name or 'no extension'} {number:,}" for name, number in often)
