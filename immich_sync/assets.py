@@ -5,7 +5,7 @@ length of an `async with`, and everything it does is done by the daemon's own pi
 """
 
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -167,18 +167,20 @@ class AssetsApi:
         *,
         on_exists: OnExists = "error",
         edited: bool = False,
+        _headers: Mapping[str, str] | None = None,
     ) -> Path:
         """The path of the asset's original in `out_dir`, whole and proved by its checksum.
 
         An earlier download that broke is gone on with; a file that is there already is not sent
         again; another one in its way raises, or is dealt with as `on_exists` says. `key` or `slug`
         are a public link's, and need no API key. With `edited` it is the file as it was edited in
-        Immich, which has no checksum to be proved by.
+        Immich, which has no checksum to be proved by. `_headers` go along with each request, for
+        what stands in front of the server.
 
         Raises ValueError, Misconfigured, FileTrouble, ServerTrouble.
         """
         goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+        async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
             return await fetcher.original(asset_id(id), goal, edited=edited)
 
     async def view_asset_to_file(  # noqa: PLR0913 - the seed's parameters, and ours by keyword
@@ -192,13 +194,14 @@ class AssetsApi:
         show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
         *,
         on_exists: OnExists = "error",
+        _headers: Mapping[str, str] | None = None,
     ) -> Path:
         """The path of a picture of the asset: `size` is thumbnail, preview or fullsize.
 
         Otherwise as `download_asset_to_file`.
         """
         goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+        async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
             return await fetcher.view(asset_id(id), goal, size)
 
     async def play_asset_video_to_file(
@@ -211,13 +214,14 @@ class AssetsApi:
         show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
         *,
         on_exists: OnExists = "error",
+        _headers: Mapping[str, str] | None = None,
     ) -> Path:
         """The path of the asset's video as browsers play it.
 
         Otherwise as `download_asset_to_file`.
         """
         goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+        async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
             return await fetcher.video(asset_id(id), goal)
 
     async def download_archive_to_file(  # noqa: PLR0913 - all but the first two by keyword
@@ -231,6 +235,7 @@ class AssetsApi:
         archive_size: int | None = None,
         show_progress: bool = False,
         on_exists: OnExists = "error",
+        _headers: Mapping[str, str] | None = None,
     ) -> list[Path]:
         """The paths of zip files with the originals of an album, or of a list of assets.
 
@@ -242,7 +247,7 @@ class AssetsApi:
         if archive_size is not None:
             at_least_one("archive_size", archive_size)
         goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+        async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
             return await fetcher.archives(
                 goal, album=album, assets=assets, archive_size=archive_size
             )
@@ -257,6 +262,7 @@ class AssetsApi:
         concurrency: int = 4,
         show_progress: bool = False,
         on_exists: OnExists = "rename",
+        _headers: Mapping[str, str] | None = None,
     ) -> DownloadResult:
         """The originals of an album, or of a list of assets, in `out_dir`, several at a time.
 
@@ -267,18 +273,16 @@ class AssetsApi:
         album, assets = album_or_assets(what)
         at_least_one("concurrency", concurrency)
         goal = Destination(Path(out_dir), None, on_exists)
-        async with self._fetcher(key, slug, show_progress=show_progress) as fetcher:
+        async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
             if album is not None:
                 assets = await fetcher.members(album)
             return await fetcher.originals(goal, assets, concurrency)
 
     @asynccontextmanager
-    async def _fetcher(
-        self, key: str | None, slug: str | None, *, show_progress: bool
-    ) -> AsyncIterator[Fetcher]:
-        if key is not None and slug is not None:
+    async def _fetcher(self, link: Link, *, show_progress: bool) -> AsyncIterator[Fetcher]:
+        if len(link.params) > 1:
             raise ValueError("a public link is opened by its key or by its slug, not by both")
-        if key is None and slug is None:
+        if not link.params:
             immich = self._signed_in()
         else:
             self._opened()
@@ -290,7 +294,7 @@ class AssetsApi:
         immich.gate.opened()  # what ended an earlier upload may be over
         with showing("Downloading", wanted=show_progress) as progress:
             try:
-                yield Fetcher(immich, Link(key, slug), self._blocking, progress)
+                yield Fetcher(immich, link, self._blocking, progress)
             except BaseExceptionGroup as group:
                 raise first(group) from None
 

@@ -7,7 +7,7 @@ of an answer, the gate, the translation of trouble.
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from json import dumps
 from typing import TypeVar, cast
 
@@ -46,6 +46,7 @@ class Call:
     params: Mapping[str, str] | None = None
     idempotent: bool = True  # may be sent again if the connection turns out to be dead
     cap: int = ANSWER_CAP  # bytes of its answer
+    headers: Mapping[str, str] | None = field(default=None, repr=False)  # beside our own
 
 
 class Immich:
@@ -139,7 +140,7 @@ class Immich:
             call.method,
             self._route.url + "/api" + call.path,
             params=call.params,
-            headers={**self._headers, **kind, **headers},
+            headers={**self._headers, **kind, **_lowered(call.headers), **headers},
             content=content,
             extensions=self._timeouts(),
         )
@@ -244,6 +245,10 @@ class Immich:
     async def _api_key(self) -> wire.ApiKey:
         call = Call("GET", "/api-keys/me", "asking whether it accepts the key")
         return self.read(await self.send(call, probing=True), wire.API_KEY, call.what)
+
+
+def _lowered(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for name, value in (headers or {}).items()}
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import binascii
 import math
 import re
 from base64 import b64decode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -41,10 +41,14 @@ class Unavailable(FileTrouble):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A public link, by its key or its slug; it takes the place of an API key."""
+    """A public link, by its key or its slug, which takes the place of an API key; or none.
+
+    `headers` go along with every request, for what stands in front of the server.
+    """
 
     key: str | None = field(default=None, repr=False)
     slug: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def params(self) -> dict[str, str]:
@@ -86,35 +90,37 @@ class Part:
 def original(asset: AssetId, link: Link, *, edited: bool = False) -> Call:
     """An asset's file as it was uploaded, or as it was edited in Immich."""
     params = link.params | ({"edited": "true"} if edited else {})
-    return Call("GET", f"/assets/{asset}/original", f"downloading {asset}", params=params)
+    return _get(f"/assets/{asset}/original", f"downloading {asset}", link, params)
 
 
 def thumbnail(asset: AssetId, link: Link, size: str | None) -> Call:
     """A picture of the asset: thumbnail, preview or fullsize."""
     params = link.params | ({} if size is None else {"size": size})
-    return Call(
-        "GET", f"/assets/{asset}/thumbnail", f"downloading a view of {asset}", params=params
-    )
+    return _get(f"/assets/{asset}/thumbnail", f"downloading a view of {asset}", link, params)
 
 
 def playback(asset: AssetId, link: Link) -> Call:
     """A video as browsers play it."""
     what = f"downloading the video {asset}"
-    return Call("GET", f"/assets/{asset}/video/playback", what, params=link.params)
+    return _get(f"/assets/{asset}/video/playback", what, link, link.params)
 
 
 def archive(assets: Sequence[AssetId], link: Link) -> Call:
     """The originals of several assets in one zip, made while it is sent."""
     return Call(
         "POST", "/download/archive", "downloading an archive",
-        json={"assetIds": list(assets)}, params=link.params,
+        json={"assetIds": list(assets)}, params=link.params, headers=link.headers,
     )  # fmt: skip
+
+
+def _get(path: str, what: str, link: Link, params: Mapping[str, str]) -> Call:
+    return Call("GET", path, what, params=params, headers=link.headers)
 
 
 async def info(immich: Immich, asset: AssetId, link: Link) -> Info:
     """What the server says of the asset. Raises Unavailable or ServerTrouble."""
     what = f"asking about {asset}"
-    call = Call("GET", f"/assets/{asset}", what, params=link.params)
+    call = _get(f"/assets/{asset}", what, link, link.params)
     answer = await immich.send(call)
     _demand(immich, answer, what, link)
     found = immich.read(answer, wire.ASSET_INFO, what)
@@ -142,7 +148,10 @@ async def contents(
     wanted: dict[str, object] = {"albumId": album} if album else {"assetIds": list(assets)}
     if archive_size is not None:
         wanted["archiveSize"] = archive_size
-    call = Call("POST", "/download/info", what, json=wanted, params=link.params, cap=_LIST_CAP)
+    call = Call(
+        "POST", "/download/info", what, json=wanted, params=link.params, cap=_LIST_CAP,
+        headers=link.headers,
+    )  # fmt: skip
     answer = await immich.send(call)
     _demand(immich, answer, what, link)
     found = immich.read(answer, wire.DOWNLOAD_INFO, what)
@@ -224,7 +233,8 @@ async def _refusal(immich: Immich, response: httpx.Response, call: Call) -> Exce
     except Unreachable as error:
         return error
     answer = Answer(response.status_code, response.headers, bytes(body))
-    link = Link(*((call.params or {}).get(name) for name in ("key", "slug")))
+    params = call.params or {}
+    link = Link(params.get("key"), params.get("slug"))
     try:
         _demand(immich, answer, call.what, link)
     except (Unavailable, Refused) as trouble:
