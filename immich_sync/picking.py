@@ -18,6 +18,7 @@ from immich_sync.core.media import Kind, extension_of
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Disk
 from immich_sync.core.types import Stamp, below
+from immich_sync.filesystem.mounts import IMMICH_MARKER
 from immich_sync.filesystem.scan import Listing, Policy, walk
 
 HANDFUL = 32
@@ -86,7 +87,9 @@ def starts(paths: Paths) -> tuple[list[Start], list[Miss]]:
         except OSError as error:
             missed.append(Miss(os.fsencode(one), _why_missed(one, error)))
             continue
-        if stat.S_ISDIR(mode):
+        if storage := _immich_above(path):
+            missed.append(Miss(path, f"It lies in Immich's own storage ({shown(storage)})."))
+        elif stat.S_ISDIR(mode):
             roots[path] = None
         else:  # what is no regular file is told apart when it is looked at
             directory, _, name = path.rpartition(b"/")
@@ -124,6 +127,17 @@ def passed_over(root: bytes, relative: bytes, pattern: str | None) -> bool:
 def absolute(root: bytes, relative: bytes) -> bytes:
     """The whole path of what lies below a root."""
     return root.rstrip(b"/") + b"/" + relative
+
+
+def _immich_above(path: bytes) -> bytes | None:
+    """The directory of Immich's own storage that a path is or lies in; see `filesystem.mounts`.
+
+    Below a given folder `walk` passes it over.
+    """
+    for above in (Path(os.fsdecode(path)), *Path(os.fsdecode(path)).parents):
+        if (above / os.fsdecode(IMMICH_MARKER)).is_file():
+            return bytes(above)
+    return None
 
 
 def _why_missed(path: str | Path, error: OSError) -> str:
