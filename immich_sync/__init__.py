@@ -7,6 +7,8 @@ that `immich-sync --help` need not wait for it.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from immich_sync.version import VERSION
+
 if TYPE_CHECKING:
     from immich_sync.assets import AssetsApi, UploadResult
     from immich_sync.core.errors import (
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     )
     from immich_sync.sandbox import Sandbox
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "AssetsApi",

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from immich_sync import __version__
 from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.naming import shown
 from immich_sync.core.roots import RootState
@@ -27,6 +26,7 @@ from immich_sync.link import Link
 from immich_sync.store import report
 from immich_sync.store.database import open_read_only
 from immich_sync.store.report import FileProblem, FolderReport
+from immich_sync.version import VERSION
 
 LISTED = 200
 """File problems shown at most; the oldest first."""
@@ -53,7 +53,7 @@ async def of(engine: Engine, *, since: float) -> Status:
     servers = tuple(_server(link) for link in engine.links.values())
     mine = [row for row in rows.values() if row.folder in engine.intakes]
     return Status(
-        daemon=DaemonStatus(os.getpid(), __version__, since, _state(engine, mine)),
+        daemon=DaemonStatus(os.getpid(), VERSION, since, _state(engine, mine)),
         server=servers[0],
         servers=servers,
         jobs=_jobs(mine, len(engine.crew.busy)),

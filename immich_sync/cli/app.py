@@ -39,9 +39,9 @@ for group in (running, trying, one_shot, fetching, looking, examining, asking):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from immich_sync import __version__
+        from immich_sync.version import VERSION
 
-        typer.echo(f"immich-sync {__version__}")
+        typer.echo(f"immich-sync {VERSION}")
         raise typer.Exit
 
 
