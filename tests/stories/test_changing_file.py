@@ -11,6 +11,8 @@ from tests.stories.scene import Story, photo, sha1, until
 
 SIZE = 16_000_000
 OLD = photo("old", SIZE)
+SHORTER = photo("shorter", SIZE // 2)
+REWRITTEN = photo("rewritten", SIZE)
 
 
 def _grow(path: Path) -> None:
@@ -19,25 +21,23 @@ def _grow(path: Path) -> None:
 
 
 def _shrink(path: Path) -> None:
-    content = photo("shorter", SIZE // 2)
     with path.open("r+b") as file:
-        file.write(content)
+        file.write(SHORTER)
         file.truncate()
 
 
 def _rewrite(path: Path) -> None:
     """Other bytes of the same number, behind what has been sent and before it, and the old time."""
     before = path.stat()
-    content = photo("rewritten", SIZE)
-    assert len(content) == before.st_size
+    assert len(REWRITTEN) == before.st_size
     with path.open("r+b") as file:
-        file.write(content)
+        file.write(REWRITTEN)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def _replace(path: Path) -> None:
     draft = path.parent.with_name("draft")
-    draft.write_bytes(photo("another", SIZE))
+    draft.write_bytes(REWRITTEN)
     draft.rename(path)
 
 
@@ -48,7 +48,7 @@ def test_no_torn_bytes_ever_become_an_asset(story: Story, change: Callable[[Path
     other = sha1(story.put("other.jpg", photo("other")).read_bytes())  # an empty folder is offline
     daemon = story.start()
     until(lambda: server.checksums() == [other], "the other photo is there")
-    slow = server.break_uploads(SlowRead(6_000_000), times=1)
+    slow = server.break_uploads(SlowRead(4_000_000), times=1)
     path = story.put("film.jpg", OLD)
     until(server.receives, "the upload is under way")
     change(path)

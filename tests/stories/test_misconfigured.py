@@ -54,17 +54,6 @@ def _immichs_own_storage(story: Story) -> list[str]:
     return ["photos", ".immich"]
 
 
-def _a_file(story: Story) -> list[str]:
-    path = story.put("a.jpg", b"")
-    story.configure({"path": str(path)})
-    return ["a.jpg", "is a file"]
-
-
-def _no_toml(story: Story) -> list[str]:
-    story.config.write_text("[server\n")
-    return ["config.toml", "not TOML"]
-
-
 def _no_key(story: Story) -> list[str]:
     (story.home / "api-key").write_text("two words\nand two lines\n")
     return ["api-key", "not an API key"]
@@ -83,8 +72,6 @@ def _no_server(story: Story) -> list[str]:
         _overlapping_folders,
         _the_same_folder_by_a_link,
         _immichs_own_storage,
-        _a_file,
-        _no_toml,
         _no_key,
         _no_server,
     ],

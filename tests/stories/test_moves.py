@@ -66,7 +66,7 @@ def test_what_is_moved_is_known_at_its_new_place_only(story: Story, move: Move) 
     """Nothing goes up again, and the ledger names what lies there, long before the next scan."""
     daemon = _synced(story)
     move(story)
-    until(lambda: story.known() == story.lying(), "the ledger names what lies there", within=10)
+    until(lambda: story.known() == story.lying(), "the ledger names what lies there")
     until(lambda: daemon.is_done() and daemon.folder().verified == len(TREE), "all is verified")
 
     assert len(TREE) == story.server.sent()
@@ -79,7 +79,7 @@ def test_what_is_deleted_is_forgotten_here_and_kept_there(story: Story) -> None:
     daemon = _synced(story)
     shutil.rmtree(story.photos / "a")
     (story.photos / "top.jpg").unlink()
-    until(lambda: story.known() == story.lying(), "the ledger names what lies there", within=10)
+    until(lambda: story.known() == story.lying(), "the ledger names what lies there")
 
     assert daemon.folder().files == 2
     assert len(TREE) == len(story.server.names())

@@ -7,11 +7,15 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.stories.scene import Story, sha1, until, video
 
 TRUE_TIMES = os.environ.get("IMMICH_SYNC_TRUE_TIMES") == "1"
 SETTLE, PAUSE = ("10s", 15.0) if TRUE_TIMES else ("1s", 1.6)
 SIZE = 20_000_000
+
+pytestmark = [pytest.mark.slow] if TRUE_TIMES else []
 
 
 def _pieces(content: bytes) -> list[bytes]:
