@@ -27,7 +27,7 @@ BLOCK = 1024 * 1024
 """Bytes written in one hop to a thread."""
 TRIES = 3
 """Connections in a row that broke before any of them got further than the one before."""
-PAUSE = 0.5
+PAUSE = 0.25
 """Seconds before the first of them is followed by another, four times as long before the next."""
 WRITING = Lane("receive", 8)
 _CLOCKS_APART = 1.5  # seconds that file systems and headers may round a time by
@@ -51,7 +51,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where files go, and what becomes of others that are in the way; `folder` exists."""
+    """Where files go, and what becomes of others that are in the way; `folder` is made."""
 
     folder: Path
     filename: str | None = None
@@ -160,6 +160,7 @@ class Download:
             base=wanted.base,
         )
         self._modified = self._modified or part.modified
+        await self._blocking(WRITING, _make, destination.folder)
         for number in count(1):
             target = destination.folder / (numbered(name, number) if number > 1 else name)
             if target in destination.taken:
@@ -244,6 +245,14 @@ class Download:
         overwrite = self._destination.on_exists == "overwrite"
         await self._blocking(WRITING, landing.finish, self._modified, overwrite=overwrite)
         return self._target
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        name = shown(bytes(folder))
+        raise FileTrouble(f"The folder {name} cannot be made: {error.strerror}.") from error
 
 
 def _is_same(target: Path, total: int | None, info: Info | None, modified: float | None) -> bool:

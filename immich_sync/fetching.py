@@ -10,11 +10,10 @@ from uuid import UUID
 
 import anyio
 
-from immich_sync.core.errors import FileTrouble, NotImmich, Refused, SyncTrouble, Untrusted
-from immich_sync.core.naming import shown
+from immich_sync.core.errors import NotImmich, Refused, SyncTrouble, Untrusted
 from immich_sync.core.ports import Blocking
 from immich_sync.core.types import AlbumId, AssetId
-from immich_sync.downloading import WRITING, Destination, Download, Wanted
+from immich_sync.downloading import Destination, Download, Wanted
 from immich_sync.immich import download
 from immich_sync.immich.client import Immich
 from immich_sync.immich.download import Link
@@ -120,14 +119,5 @@ class Fetcher:
                 downloaded.append(DownloadedEntry(asset_id=UUID(asset), filepath=path))
 
     async def _get(self, wanted: Wanted, destination: Destination) -> Path:
-        await self.blocking(WRITING, _make, destination.folder)
         run = Download(self.immich, self.blocking, self.progress, wanted, destination)
         return await run.run()
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        name = shown(bytes(folder))
-        raise FileTrouble(f"The folder {name} cannot be made: {error.strerror}.") from error

@@ -1,0 +1,77 @@
+"""Deleting: only the very file that was proved, and only if it still lies there."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from immich_sync.core.errors import FileChanged, FileTrouble, FileVanished
+from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.removal import remove, reread
+
+
+def test_removal(tmp_path: Path) -> None:
+    """A file is read again by its descriptor, and gone."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.jpg").write_bytes(b"123")
+    disk, root = LocalDisk(), bytes(tmp_path)
+    known = disk.stat(root, b"d/a.jpg")
+    opened, checksum, stamp = reread(disk, root, b"d/a.jpg", known)
+    remove(opened, root, b"d", b"a.jpg", stamp)
+    opened.close()
+
+    assert stamp == known
+    assert checksum == hashlib.sha1(b"123", usedforsecurity=False).digest()
+    assert not (tmp_path / "d" / "a.jpg").exists()
+
+
+@pytest.mark.parametrize("change", ["written", "touched back", "replaced", "linked"])
+def test_changed_meanwhile(tmp_path: Path, change: str) -> None:
+    """Whatever happens to the file between its proof and its end keeps it."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"123")
+    disk, root = LocalDisk(), bytes(tmp_path)
+    opened, _, stamp = reread(disk, root, b"a.jpg", None)
+    match change:
+        case "written":
+            path.write_bytes(b"1234")
+        case "touched back":
+            path.write_bytes(b"abc")
+            os.utime(path, ns=(stamp.mtime_ns, stamp.mtime_ns))
+        case "replaced":
+            (tmp_path / "b.jpg").write_bytes(b"123")
+            (tmp_path / "b.jpg").replace(path)
+        case "linked":
+            path.rename(tmp_path / "b.jpg")
+            path.symlink_to(tmp_path / "b.jpg")
+    with pytest.raises(FileChanged, match="kept"):
+        remove(opened, root, b"", b"a.jpg", stamp)
+    opened.close()
+
+    assert path.exists()
+
+
+def test_changed_before(tmp_path: Path) -> None:
+    """A file whose stamp is not the known one is not even read; a missing one has vanished."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"123")
+    disk, root = LocalDisk(), bytes(tmp_path)
+    known = disk.stat(root, b"a.jpg")
+    path.write_bytes(b"1234")
+
+    with pytest.raises(FileChanged):
+        reread(disk, root, b"a.jpg", known)
+    with pytest.raises(FileVanished):
+        reread(disk, root, b"b.jpg", known)
+
+
+def test_a_name_that_is_gone(tmp_path: Path) -> None:
+    """What the disk does not do is said of the file."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"123")
+    opened, _, stamp = reread(LocalDisk(), bytes(tmp_path), b"a.jpg", None)
+    path.unlink()
+    with pytest.raises(FileTrouble, match=r"a\.jpg could not be deleted"):
+        remove(opened, bytes(tmp_path), b"", b"a.jpg", stamp)
+    opened.close()

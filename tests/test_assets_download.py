@@ -1,0 +1,409 @@
+"""The library's downloads: resumed, proved, named, and never over another file."""
+
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio
+import httpx
+import pytest
+
+from immich_sync import AssetsApi, FileTrouble, Misconfigured, Refused, Unreachable
+from immich_sync.downloading import Corrupt
+from immich_sync.filesystem.landing import InTheWay
+from immich_sync.immich.download import Unavailable
+from immich_sync.sandbox import ResetResponse, Sandbox, Status
+from tests.library import EARLIER, Spy, call, listed, write, write_photo
+
+pytestmark = pytest.mark.anyio
+
+LARGE = 3_000_000
+"""Bytes: more than one block."""
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A server of this test's own, behind a relay."""
+    async with Sandbox(relay=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def assets(sandbox: Sandbox) -> AsyncIterator[AssetsApi]:
+    """The library, connected to it."""
+    async with AssetsApi(base_url=sandbox.url, api_key=sandbox.api_key) as api:
+        yield api
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where downloads go; it does not exist yet."""
+    return tmp_path / "out" / "deep"
+
+
+async def put(assets: AssetsApi, path: Path) -> UUID:
+    """The id of a file that is now in Immich."""
+    result = await assets.upload(path)
+    found = result.uploaded[0].asset.id
+    assert found is not None
+    return found
+
+
+async def link(sandbox: Sandbox, **fields: object) -> dict[str, str]:
+    """A new shared link."""
+    answer = await call(sandbox, "POST", "/shared-links", fields)
+    made: dict[str, str] = answer.json()
+    return made
+
+
+async def test_original(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """Row 20: an original comes back whole, with name and time, into a folder that is made."""
+    path = write_photo(tmp_path, "Größe 1.jpg", LARGE)
+    asset = await put(assets, path)
+
+    found = await assets.download_asset_to_file(id=asset, out_dir=out)
+
+    assert found == out / "Größe 1.jpg"
+    assert found.read_bytes() == path.read_bytes()
+    assert found.stat().st_mtime == EARLIER
+    assert listed(out) == ["Größe 1.jpg"]
+
+
+async def test_refusals(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """Row 15: a status of 400 or more raises, and nothing is written."""
+    asset = await put(assets, write_photo(tmp_path))
+    with pytest.raises(Unavailable, match="Not Found"):
+        await assets.download_asset_to_file(uuid4(), out)
+    with pytest.raises(Unavailable, match="not a video"):
+        await assets.play_asset_video_to_file(asset, out)
+    sandbox.faults.add(Status(500), path=f"/api/assets/{asset}/original")
+    with pytest.raises(Exception, match="500"):
+        await assets.download_asset_to_file(asset, out)
+
+    assert listed(tmp_path) == ["a.jpg"]
+
+
+async def test_break_that_is_mended(
+    sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """Row 16: a broken download goes on where it broke, within the same call."""
+    path = write_photo(tmp_path, size=LARGE)
+    asset = await put(assets, path)
+    where = f"/api/assets/{asset}/original"
+    sandbox.faults.add(ResetResponse(1_000_000), path=where, times=2)
+
+    found = await assets.download_asset_to_file(asset, out)
+
+    assert found.read_bytes() == path.read_bytes()
+    assert sandbox.count("GET", where, 206) >= 1
+    assert listed(out) == ["a.jpg"]
+
+
+async def test_break_that_stays(
+    sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """Row 16: what has arrived is kept when nothing more does; the next call goes on with it."""
+    path = write_photo(tmp_path, size=LARGE)
+    asset = await put(assets, path)
+    where = f"/api/assets/{asset}/original"
+    sandbox.faults.add(ResetResponse(2_000_000), path=where, times=1)
+    rule = sandbox.faults.add(ResetResponse(0), path=where)
+    with pytest.raises(Unreachable):
+        await assets.download_asset_to_file(asset, out)
+    kept = (out / "a.jpg.temp").stat().st_size
+    sandbox.faults.remove(rule)
+    sandbox.requests.clear()
+    found = await assets.download_asset_to_file(asset, out)
+
+    assert 0 < kept < LARGE
+    assert found.read_bytes() == path.read_bytes()
+    assert sandbox.count("GET", where, 206) == 1
+    assert listed(out) == ["a.jpg"]
+
+
+async def test_leftovers_that_are_wrong(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """Bytes that were spoiled on the disk are found out by the checksum, and fetched anew."""
+    path = write_photo(tmp_path, size=LARGE)
+    asset = await put(assets, path)
+    etag = f'W/"{path.stat().st_size:x}-{EARLIER * 1000:x}"'
+    origin = {"what": f"original {asset}", "validator": etag}
+    write(out, "a.jpg.temp", b"?" * 1000)
+    write(out, "a.jpg.temp.json", json.dumps(origin).encode())
+
+    found = await assets.download_asset_to_file(asset, out)
+
+    assert found.read_bytes() == path.read_bytes()
+
+
+async def test_leftovers_of_another_asset(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """What is left of another asset with the same name is not gone on with."""
+    path = write_photo(tmp_path, size=LARGE)
+    asset = await put(assets, path)
+    write(out, "a.jpg.temp", b"?" * 1000)
+
+    found = await assets.download_asset_to_file(asset, out)
+
+    assert found.read_bytes() == path.read_bytes()
+
+
+async def test_bytes_that_are_wrong(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """An original whose checksum is not the asset's is not kept."""
+    path = write_photo(tmp_path)
+
+    def answer(request: httpx.Request, said: object) -> httpx.Response | None:
+        del said
+        wrong = request.url.path.endswith("/original")
+        return httpx.Response(200, content=b"torn") if wrong else None
+
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=Spy(answer)) as assets:
+        asset = await put(assets, path)
+        with pytest.raises(Corrupt, match="not what Immich has"):
+            await assets.download_asset_to_file(asset, out)
+
+    assert listed(out) == []
+
+
+async def test_there_already(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """A complete file is not fetched again, whatever its time; it is known by its checksum."""
+    path = write_photo(tmp_path, size=LARGE)
+    asset = await put(assets, path)
+    write(out, "a.jpg", path.read_bytes())
+    before = (out / "a.jpg").stat().st_ino
+
+    found = await assets.download_asset_to_file(asset, out, on_exists="overwrite")
+
+    assert found == out / "a.jpg"
+    assert found.stat().st_ino == before
+
+
+async def test_in_the_way(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """Row 17: another file of the name is an error, or dealt with as was asked; never success."""
+    path = write_photo(tmp_path)
+    asset = await put(assets, path)
+    theirs = b"?" * path.stat().st_size
+    write(out, "a.jpg", theirs)
+
+    with pytest.raises(InTheWay, match="another file"):
+        await assets.download_asset_to_file(asset, out)
+    skipped = await assets.download_asset_to_file(asset, out, on_exists="skip")
+    after_skipping = skipped.read_bytes()
+    renamed = await assets.download_asset_to_file(asset, out, on_exists="rename")
+    again = await assets.download_asset_to_file(asset, out, on_exists="rename")
+    after_renaming = (out / "a.jpg").read_bytes()
+    overwritten = await assets.download_asset_to_file(asset, out, on_exists="overwrite")
+
+    assert (skipped, after_skipping, after_renaming) == (out / "a.jpg", theirs, theirs)
+    assert renamed == again == out / "a (2).jpg"
+    assert overwritten == out / "a.jpg"
+    assert overwritten.read_bytes() == renamed.read_bytes() == path.read_bytes()
+    wrong: Any = "perhaps"
+    with pytest.raises(ValueError, match="on_exists"):
+        await assets.download_asset_to_file(asset, out, on_exists=wrong)
+
+
+async def test_headers_of_the_caller(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """Row 18: `_headers` go along with every request of a download."""
+    spy = Spy()
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=spy) as assets:
+        asset = await put(assets, write_photo(tmp_path))
+        spy.heard.clear()
+        await assets.download_asset_to_file(asset, out, _headers={"X-Gate": "open"})
+
+    assert [request.headers["x-gate"] for request, _ in spy.heard] == ["open", "open"]
+
+
+async def test_names(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """Row 19: the caller's name with its extension; else the server's; else one from the id."""
+    asset = await put(assets, write_photo(tmp_path))
+    video = await put(assets, write(tmp_path, "v.mp4", b"\0" * 100))
+    await _made(sandbox, asset)
+
+    paths = [
+        await assets.download_asset_to_file(asset, out, filename="mine.JPEG"),
+        await assets.download_asset_to_file(asset, out, filename="mine"),
+        await assets.view_asset_to_file(asset, out),
+        await assets.play_asset_video_to_file(video, out),
+    ]
+
+    assert [path.name for path in paths] == [
+        "mine.JPEG",
+        "mine.jpg",
+        f"thumb-{asset}.jpg",
+        f"video-{video}.mp4",
+    ]
+    for wrong in ("../a.jpg", "a/b.jpg", "..", "con.jpg"):
+        with pytest.raises(ValueError, match="no name for a file"):
+            await assets.download_asset_to_file(asset, out, filename=wrong)
+
+
+async def test_evil_names(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """Row 20: a name in a header cannot lead out of the folder."""
+    path = write_photo(tmp_path)
+    evil = "inline; filename*=UTF-8''..%2F..%2F..%00evil.jpg"
+
+    def answer(request: httpx.Request, said: object) -> httpx.Response | None:
+        del said
+        if not request.url.path.endswith("/original"):
+            return None
+        headers = {"content-disposition": evil, "content-type": "image/jpeg"}
+        return httpx.Response(200, headers=headers, content=path.read_bytes())
+
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=Spy(answer)) as assets:
+        asset = await put(assets, path)
+        found = await assets.download_asset_to_file(asset, out)
+
+    assert found == out / f"orig-{asset}.jpg"
+
+
+async def _made(sandbox: Sandbox, asset: UUID) -> None:
+    """Returns once the server has made the thumbnail."""
+    with anyio.fail_after(10):
+        async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - no TLS here
+            url = f"{sandbox.url}/api/assets/{asset}/thumbnail"
+            headers = {"x-api-key": sandbox.api_key}
+            while (await client.get(url, headers=headers)).status_code != 200:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.02)
+
+
+async def test_sizes(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """Views come in three sizes, the largest of which may be the original itself."""
+    path = write_photo(tmp_path)
+    asset = await put(assets, path)
+    with pytest.raises(Unavailable, match="media not found"):
+        await assets.view_asset_to_file(asset, out)
+    await _made(sandbox, asset)
+
+    small = await assets.view_asset_to_file(asset, out, size="preview")
+    full = await assets.view_asset_to_file(asset, out, size="fullsize")
+
+    assert small.read_bytes().startswith(b"\xff\xd8")
+    assert full.read_bytes() == path.read_bytes()
+    with pytest.raises(ValueError, match="thumbnail, preview, fullsize"):
+        await assets.view_asset_to_file(asset, out, size="original")
+
+
+async def test_public_links(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """By key or slug no API key is needed, and none is sent even if there is one."""
+    spy = Spy()
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=spy) as assets:
+        path = write_photo(tmp_path)
+        asset = await put(assets, path)
+        made = await link(sandbox, type="INDIVIDUAL", assetIds=[str(asset)], slug="holidays")
+        spy.heard.clear()
+        by_key = await assets.download_asset_to_file(asset, out, key=made["key"])
+        by_slug = await assets.view_asset_to_file(
+            asset, out, size="fullsize", slug="holidays", filename="b"
+        )
+        with pytest.raises(Refused, match="public link"):
+            await assets.download_asset_to_file(asset, out, key="wrong")
+        with pytest.raises(ValueError, match="not by both"):
+            await assets.download_asset_to_file(asset, out, key="a", slug="b")
+
+    assert by_key.read_bytes() == by_slug.read_bytes() == path.read_bytes()
+    assert all("x-api-key" not in request.headers for request, _ in spy.heard)
+
+
+async def test_public_links_without_a_key(
+    sandbox: Sandbox, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any key public links open all the same, and nothing else does."""
+    monkeypatch.delenv("IMMICH_API_KEY", raising=False)
+    async with AssetsApi(sandbox.url, sandbox.api_key) as assets:
+        asset = await put(assets, write_photo(tmp_path))
+    made = await link(sandbox, type="INDIVIDUAL", assetIds=[str(asset)])
+    async with AssetsApi(sandbox.url) as assets:
+        await assets.download_asset_to_file(asset, out, key=made["key"])
+        with pytest.raises(Misconfigured, match="IMMICH_API_KEY"):
+            await assets.download_asset_to_file(asset, out)
+
+    assert listed(out) == ["a.jpg"]
+
+
+async def test_archives(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """An album, or a list of assets, comes in zip files of about the size that was asked for."""
+    paths = [write_photo(tmp_path, f"{number}.jpg", 1000) for number in range(3)]
+    result = await assets.upload(paths, album_name="Best")
+    ids = [entry.asset.id for entry in result.uploaded if entry.asset.id]
+    album = UUID(sandbox.albums()[0].id)
+
+    (one,) = await assets.download_archive_to_file(album, out)
+    several = await assets.download_archive_to_file(ids, out, filename="x.zip", archive_size=1)
+
+    assert one.name == f"album-{album}.zip"
+    assert [path.name for path in several] == ["x-1.zip", "x-2.zip", "x-3.zip"]
+    with zipfile.ZipFile(one) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    assert contents == {path.name: path.read_bytes() for path in paths}
+    with pytest.raises(InTheWay):
+        await assets.download_archive_to_file(album, out)
+
+
+async def test_archive_that_breaks(
+    sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """A zip that breaks begins anew; one that never ends leaves nothing behind."""
+    asset = await put(assets, write_photo(tmp_path, size=LARGE))
+    rule = sandbox.faults.add(ResetResponse(1_000_000), path="/api/download/archive", times=1)
+    (path,) = await assets.download_archive_to_file([asset], out)
+    assert zipfile.is_zipfile(path)
+    assert rule.fired == 1
+    path.unlink()
+    sandbox.faults.add(ResetResponse(1_000_000), path="/api/download/archive")
+    with pytest.raises(Unreachable):
+        await assets.download_archive_to_file([asset], out)
+
+    assert listed(out) == []
+
+
+async def test_an_albums_originals(
+    sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """An album comes into a folder, equal names apart, and a second call sends nothing again."""
+    paths = [write_photo(tmp_path / str(number), "a.jpg", 1000) for number in range(3)]
+    await assets.upload(paths, album_name="Best")
+    album = sandbox.albums()[0].id
+
+    first = await assets.download_originals_to_folder(album, out)
+    files = {entry.filepath: entry.filepath.stat().st_ino for entry in first.downloaded}
+    second = await assets.download_originals_to_folder(album, out)
+
+    assert sorted(entry.filepath.name for entry in first.downloaded) == listed(out)
+    assert listed(out) == ["a (2).jpg", "a (3).jpg", "a.jpg"]
+    assert {path.read_bytes() for path in files} == {path.read_bytes() for path in paths}
+    assert {(e.asset_id, e.filepath) for e in second.downloaded} == {
+        (e.asset_id, e.filepath) for e in first.downloaded
+    }
+    assert {path: path.stat().st_ino for path in files} == files
+
+
+async def test_one_of_many_fails(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """An asset that is not there is listed, and the others come; a refused key ends it all."""
+    asset, missing = await put(assets, write_photo(tmp_path)), uuid4()
+
+    result = await assets.download_originals_to_folder([missing, asset], out)
+
+    assert [entry.filepath for entry in result.downloaded] == [out / "a.jpg"]
+    assert [(entry.asset_id, "Not Found" in entry.error) for entry in result.failed] == [
+        (missing, True)
+    ]
+
+
+async def test_refused_for_all(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """Where the key may not download, one clear error comes instead of a list of them."""
+    async with AssetsApi(sandbox.url, sandbox.api_key) as assets:
+        asset = await put(assets, write_photo(tmp_path))
+    async with AssetsApi(sandbox.url, sandbox.add_key("asset.read")) as assets:
+        with pytest.raises(Refused, match=r"asset\.download"):
+            await assets.download_originals_to_folder([asset], out)
+
+
+async def test_a_folder_that_cannot_be(assets: AssetsApi, tmp_path: Path) -> None:
+    """What stands where the folder should is named."""
+    asset = await put(assets, write_photo(tmp_path))
+    with pytest.raises(FileTrouble, match="cannot be made"):
+        await assets.download_asset_to_file(asset, tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="not the id"):
+        await assets.download_asset_to_file("../x", tmp_path)
