@@ -57,6 +57,7 @@ class Destination:
     filename: str | None = None
     on_exists: OnExists = "error"
     taken: set[Path] = field(default_factory=set)  # by files of the same run
+    choosing: dict[str, anyio.Lock] = field(default_factory=dict)  # one name, one at a time
 
     def __post_init__(self) -> None:
         if self.on_exists not in get_args(OnExists):
@@ -152,15 +153,20 @@ class Download:
 
     async def _placed(self, part: Part) -> bool:
         """Where the file goes is decided; whether it is there already."""
-        wanted, destination = self._wanted, self._destination
+        destination = self._destination
         name = chosen(
             destination.filename,
             disposition=part.disposition,
             content_type=part.content_type,
-            base=wanted.base,
+            base=self._wanted.base,
         )
         self._modified = self._modified or part.modified
         await self._blocking(WRITING, _make, destination.folder)
+        async with destination.choosing.setdefault(name, anyio.Lock()):
+            return await self._choose(name, part)
+
+    async def _choose(self, name: str, part: Part) -> bool:
+        wanted, destination = self._wanted, self._destination
         for number in count(1):
             target = destination.folder / (numbered(name, number) if number > 1 else name)
             if target in destination.taken:
