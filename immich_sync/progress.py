@@ -47,9 +47,10 @@ class Silent:
 class Lines:
     """A line now and then, and one at the end: for logs and for terminals that draw nothing."""
 
-    def __init__(self, title: str, stream: TextIO) -> None:
+    def __init__(self, title: str, stream: TextIO, *, every: float = EVERY) -> None:
         self._title = title
         self._stream = stream
+        self._every = every
         self._begun = self._said = time.monotonic()
         self._files = self._size = self._done = self._moved = 0
 
@@ -80,7 +81,7 @@ class Lines:
 
     def _now_and_then(self) -> None:
         now = time.monotonic()
-        if now - self._said >= EVERY:
+        if now - self._said >= self._every:
             self._said = now
             self.last()
 
