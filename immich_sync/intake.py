@@ -96,6 +96,22 @@ class Intake:
         self._settling.hint(place, Evidence.NONE, anyio.current_time())
         self._moved.ring()
 
+    def scan_due(self) -> float:
+        """When the next full scan is due, in wall-clock seconds."""
+        if self.last_scan is None:
+            return self._world.clock.now() + ROOT_CHECK  # offline since the start
+        return next_scan(
+            self.last_scan,
+            mode=self._source.health().mode,
+            at=self.folder.scan_at,
+            every=self.folder.scan_every,
+            poll_interval=self.folder.poll_interval,
+        )
+
+    def looks_at(self, place: Place) -> float | None:
+        """When a file that was seen moving is looked at next (monotonic); None for others."""
+        return self._settling.looks_at(place)
+
     def is_quiet(self) -> bool:
         """Whether nothing is on its way into the queue; a file known to be cut off may wait."""
         if self.scanning or self._wanted:
@@ -123,23 +139,12 @@ class Intake:
 
     async def _scan_when_due(self) -> None:
         while True:
-            if self._wanted or self._scan_due() <= self._world.clock.now():
+            if self._wanted or self.scan_due() <= self._world.clock.now():
                 await self._scan(self._wanted or "time")
-            wait = min(max(0.0, self._scan_due() - self._world.clock.now()), ROOT_CHECK)
+            wait = min(max(0.0, self.scan_due() - self._world.clock.now()), ROOT_CHECK)
             if not self._wanted:
                 await self._asked.heard(wait)
             await self._notice_mounts()
-
-    def _scan_due(self) -> float:
-        if self.last_scan is None:
-            return self._world.clock.now() + ROOT_CHECK  # offline since the start
-        return next_scan(
-            self.last_scan,
-            mode=self._source.health().mode,
-            at=self.folder.scan_at,
-            every=self.folder.scan_every,
-            poll_interval=self.folder.poll_interval,
-        )
 
     async def _notice_mounts(self) -> None:
         was = self.root.online

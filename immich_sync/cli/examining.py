@@ -1,8 +1,8 @@
 # ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
 #     and `--help` must not import what only a command needs
-"""`verify`: whether all is in Immich, by the disk, the ledger and the server.
+"""`explain` and `verify`: what is known of one file, and whether all of them are in Immich.
 
-Its own module because it looks and asks, with or without a daemon, and changes nothing.
+Its own module because these look and ask, with or without a daemon, and change nothing.
 """
 
 import os
@@ -16,12 +16,59 @@ import typer
 from immich_sync.cli.options import Config, Json, logging_for, print_json, setup_from
 
 if TYPE_CHECKING:
+    from immich_sync.core.explanation import Live
     from immich_sync.core.folder import Setup
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(verify)
+    for command in (explain, verify):
+        app.command()(command)
+
+
+def explain(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A file; it need not be there any more.")
+    ],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show all that is known of one file: its rule, its facts, its errors, and what comes next."""
+    import time
+
+    from immich_sync import explaining
+
+    setup = setup_from(config)
+    wanted = os.path.abspath(path)  # noqa: PTH100 -- Path resolves the name too
+    now = time.time()
+    found = explaining.explain(setup, os.fsencode(wanted), now=now, live=_live(setup, wanted))
+    if json:
+        print_json(found)
+    else:
+        from immich_sync.cli.screens.explanation import lines
+
+        for line in lines(found, now):
+            typer.echo(line)
+
+
+def _live(setup: "Setup", path: str) -> "Live | None":
+    """What a running daemon knows of the path beside the state; None if none runs."""
+    from pathlib import Path
+
+    from immich_sync import control
+    from immich_sync.core.explanation import Live
+    from immich_sync.explaining import owner
+
+    found = owner(setup, os.fsencode(path))
+    if found is None:
+        return None
+    folder, relative = found
+    request = control.Request("explain", (os.fsdecode(folder.root.rstrip(b"/") + b"/" + relative),))
+    try:
+        answer = control.ask(Path(setup.state) / control.SOCKET, request)
+        return Live(**answer) if isinstance(answer, dict) else None
+    except (control.NoDaemon, control.Declined, TypeError):  # TypeError: another version's words
+        return None
 
 
 def verify(

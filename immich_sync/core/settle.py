@@ -83,6 +83,11 @@ class Settling:
         """When to ask `due` again; None if nothing is settling."""
         return self._order[0][0] if self._order else None
 
+    def looks_at(self, place: Place) -> float | None:
+        """When this file is looked at next; None if it is not settling."""
+        sighting = self._sightings.get(place)
+        return None if sighting is None else sighting.look_at
+
     def saw(
         self, place: Place, stamp: Stamp, completeness: Completeness, now: float, *, wall: float
     ) -> bool:

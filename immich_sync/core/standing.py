@@ -48,15 +48,15 @@ class Holding:
     dismissed: bool = False
     verified_at: float | None = None
     trashed_at: float | None = None
-    removed_at: float | None = None
     error: str = ""  # the last failure of its job
 
     @property
     def taken_away(self) -> bool:
-        """Whether a person put it into Immich's trash or removed it there, when last seen."""
-        return (
-            self.removed_at is not None or self.trashed_at is not None or self.hold is Hold.REMOVED
-        )
+        """Whether a person took it out of Immich: it was seen in the trash, or is held for that.
+
+        That it is gone is not enough: a server restored from an old backup looks the same.
+        """
+        return self.hold is Hold.REMOVED or (self.hold is None and self.trashed_at is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ _ACCOUNT = "SELECT id FROM account WHERE server = ? AND user = ?"
 
 _FILES = """
 SELECT file.name, file.size, file.mtime_ns, file.inode, file.ctime_ns, file.sha1, file.hold,
-    file.note, file.dismissed, asset.verified_at, asset.trashed_at, asset.removed_at,
+    file.note, file.dismissed, asset.verified_at, asset.trashed_at,
     coalesce(job.error, '')
 FROM file
 LEFT JOIN asset ON asset.account = ? AND asset.sha1 = file.sha1

@@ -3,6 +3,7 @@
 Its own module because every screen says them in the same way.
 """
 
+import time
 from collections.abc import Mapping
 
 _STEP = 1024
@@ -42,3 +43,8 @@ def listed(counted: Mapping[str, int]) -> str:
     """What was counted by extension or rule, the most frequent first: `txt 10, gif 2`."""
     often = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name or 'no extension'} {number:,}" for name, number in often)
+
+
+def moment(at: float) -> str:
+    """A wall-clock time, as the clock on the wall shows it: `2026-06-01 20:15:42`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
