@@ -24,7 +24,9 @@ SOCKET = "control.sock"
 PING = "ping"
 """Answered by the socket itself, at once: who gets an answer knows that the loop turns."""
 
-COMMANDS = frozenset({PING, "status", "retry", "approve", "scan", "pause", "resume", "reload"})
+COMMANDS = frozenset(
+    {PING, "status", "retry", "dismiss", "explain", "approve", "scan", "pause", "resume", "reload"}
+)
 
 _LONGEST = 1 << 20  # bytes of a request: a few thousand paths
 _CLIENTS = 16  # at once
@@ -41,6 +43,8 @@ class Request:
     command: str
     paths: tuple[str, ...] | None = None  # None: all
     folder: str | None = None  # None: all
+    force: bool = False  # `retry`: also what is gone from Immich
+    removed: bool = False  # `approve`: what the server lost was removed on purpose
 
 
 class NoDaemon(Exception):
@@ -201,6 +205,7 @@ def _request(line: bytes) -> Request:
     match said:
         case {"command": str(command), **fields} if command in COMMANDS:
             paths, folder = fields.get("paths"), fields.get("folder")
+            force, removed = fields.get("force") is True, fields.get("removed") is True
         case {"command": str(command)}:
             raise Misconfigured(f"The daemon knows no command {command[:40]!r}.")
         case _:
@@ -208,10 +213,10 @@ def _request(line: bytes) -> Request:
     if not isinstance(folder, str | None):
         raise Misconfigured("A folder is given by its name.")
     if paths is None:
-        return Request(command, None, folder)
+        return Request(command, None, folder, force, removed)
     if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
         raise Misconfigured("Paths are given as a list of texts.")
-    return Request(command, tuple(paths), folder)
+    return Request(command, tuple(paths), folder, force, removed)
 
 
 def _result(value: object) -> bytes:

@@ -7,7 +7,7 @@ it is a process.
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import structlog
 
 from immich_sync import control, systemd
 from immich_sync.core.folder import Setup
-from immich_sync.core.types import Activity
+from immich_sync.core.types import Activity, FolderId
 from immich_sync.engine import Engine
 from immich_sync.machine import this_machine
 from immich_sync.orders import Orders
@@ -115,8 +115,12 @@ async def _drain(engine: Engine, within: float | None) -> int:
             if await _drained(engine):
                 break
             await anyio.sleep(GLANCE)
-        lost = [one.folder.name for one in engine.intakes.values() if not one.root.online]
-        waiting = (await _counts(engine)).waiting
+        lost = [
+            one.folder.name
+            for one in engine.intakes.values()
+            if not one.root.online or engine.unapproved(one.folder_id)
+        ]
+        waiting = (await _counts(engine, list(engine.intakes))).waiting
         return 1 if engine.crew.failures or lost or waiting else 0
     log.warning("timed_out", seconds=within)
     return 1
@@ -124,13 +128,14 @@ async def _drain(engine: Engine, within: float | None) -> int:
 
 async def _drained(engine: Engine) -> bool:
     intakes = engine.intakes.values()
-    if len(intakes) < len(engine.setup.folders) or engine.crew.busy:
+    if len(intakes) < len(engine.setup.folders) or engine.crew.busy or not engine.audited():
         return False
     if not all(intake.is_quiet() for intake in intakes):
         return False
-    return (await _counts(engine)).due == 0
+    approved = [folder for folder in engine.intakes if not engine.unapproved(folder)]
+    return (await _counts(engine, approved)).due == 0
 
 
-async def _counts(engine: Engine) -> queue.Counts:
+async def _counts(engine: Engine, folders: Collection[FolderId]) -> queue.Counts:
     now = engine.world.clock.now()
-    return await engine.world.store(queue.counts, now=now, folders=list(engine.intakes))
+    return await engine.world.store(queue.counts, now=now, folders=folders)

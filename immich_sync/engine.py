@@ -4,15 +4,17 @@ Its own module because production and simulation run exactly this: what differs 
 (clock, threads, disk, watcher, transport) comes in as `Surroundings`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from datetime import time
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
+from immich_sync.auditing import Audited, Auditor
 from immich_sync.core.errors import ServerTrouble
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.ports import Blocking, ChangeSource, Clock, Disk, Lane
@@ -28,6 +30,7 @@ from immich_sync.store import accounts
 from immich_sync.store.accounts import FolderRow
 from immich_sync.store.database import Database
 from immich_sync.store.door import Store
+from immich_sync.tombstones import Tombstones
 from immich_sync.worker import Crew
 from immich_sync.world import World
 
@@ -67,6 +70,7 @@ class Engine:
         self.links: dict[str, Link] = {}  # by the account's name
         self.intakes: dict[FolderId, Intake] = {}
         self.strangers: dict[FolderId, AccountId] = {}  # folders whose key has another user now
+        self.auditors: dict[str, Auditor] = {}  # by the name of an account that has been reached
         self.fatal: ServerTrouble | None = None  # why it ended by itself, if it did
         self.stopping = False
         self._surroundings = surroundings
@@ -75,6 +79,7 @@ class Engine:
         self._stop = anyio.Event()
         store = Store(database, surroundings.blocking)
         journal = Journal(store, surroundings.clock.now)
+        self.tombstones = Tombstones(store, surroundings.clock.now)
         self.world = World(
             surroundings.clock, surroundings.blocking, surroundings.disk, store, journal
         )
@@ -104,8 +109,12 @@ class Engine:
         self.stopping = True
         self._stop.set()
 
-    async def approve(self, folder: FolderId) -> None:
-        """A person says: what lies at the folder's root now, and whose key it is, is right."""
+    async def approve(self, folder: FolderId, *, removed: bool = False) -> None:
+        """A person says: the folder's root, whose key it is, and the server behind it are right.
+
+        What the server lost goes up again, for all the account's folders; unless it was `removed`
+        there on purpose.
+        """
         intake = self.intakes[folder]
         intake.root.approve()
         intake.scan_soon("approved")
@@ -113,6 +122,20 @@ class Engine:
             now = self.world.clock.now()
             await self.world.store(accounts.assign, folder, account, now)
             self._open_way(folder, account)
+        if auditor := self.auditors.get(intake.folder.account):
+            auditor.answer(removed=removed)
+
+    def audited(self) -> bool:
+        """Whether every account whose server answers was reached, and audited if that was due."""
+        return all(
+            name in self.auditors or link.immich.gate.trouble is not None
+            for name, link in self.links.items()
+        )
+
+    def unapproved(self, folder: FolderId) -> bool:
+        """Whether nothing of the folder goes up before a person has said that all is right."""
+        auditor = self.auditors.get(self._rows[folder][0].account)
+        return folder in self.strangers or (auditor is not None and bool(auditor.doubt))
 
     async def _open_folder(self, folder: Folder) -> FolderRow:
         return await self.world.store(
@@ -120,7 +143,7 @@ class Engine:
             name=folder.name,
             root=folder.root,
             kind=accounts.Kind.WATCHED,
-            policy=f"album={folder.album!r} album_id={folder.album_id!r}",
+            policy=_policy(folder),
             now=self.world.clock.now(),
         )
 
@@ -171,17 +194,38 @@ class Engine:
         joiner = Joiner(account, link.immich, self.world.store, self.world.journal)
         workers.start_soon(joiner.run)
         self._joiners[link.name] = joiner
+        await self.tombstones.open(account)
+        auditor = self._auditor(account, link, mine)
+        await auditor.first()
+        self.auditors[link.name] = auditor
         for folder, row in mine.items():
             if row.account in {None, account}:
                 await self.world.store(accounts.assign, folder, account, self.world.clock.now())
                 self._open_way(folder, account)
             else:
                 self.strangers[folder] = account
+        await auditor.run()
+
+    def _auditor(self, account: AccountId, link: Link, folders: Collection[FolderId]) -> Auditor:
+        settings = {folder: self._rows[folder][0] for folder in folders}
+
+        def is_scanning() -> bool:
+            return any(i.scanning for one in folders if (i := self.intakes.get(one)))
+
+        audited = Audited(
+            account=account,
+            name=link.name,
+            immich=link.immich,
+            at=min((one.scan_at for one in settings.values()), default=time(3, 30)),
+            restoring=[one for one in folders if settings[one].trashed == "restore"],
+            is_scanning=is_scanning,
+        )
+        return Auditor(audited, self.world, self.tombstones, self.crew.bell.ring)
 
     def _open_way(self, folder_id: FolderId, account: AccountId) -> None:
         """The folder's jobs may go to this account from now on."""
         folder, _ = self._rows[folder_id]
-        link = self.links[folder.account]
+        link, auditor = self.links[folder.account], self.auditors[folder.account]
         self.crew.routes[folder_id] = Route(
             folder=folder,
             account=account,
@@ -192,6 +236,9 @@ class Engine:
             uploads=link.uploads,
             looking=_looking(folder),
             hashing=self._surroundings.hashing(folder),
+            tombstones=self.tombstones,
+            missed=auditor.missed,
+            believed=lambda: not auditor.doubt,
         )
         self.crew.bell.ring()
 
@@ -202,3 +249,9 @@ class Engine:
 
 def _looking(folder: Folder) -> Lane:
     return Lane(f"look {folder.name}", LOOKERS)
+
+
+def _policy(folder: Folder) -> str:
+    """What every known file is looked at again for, when a person changes it."""
+    restores = " trashed='restore'" if folder.trashed == "restore" else ""
+    return f"album={folder.album!r} album_id={folder.album_id!r}{restores}"

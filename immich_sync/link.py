@@ -106,4 +106,6 @@ def needed_permissions(folders: Sequence[Folder]) -> Sequence[str]:
         needed += ["album.read", "album.create"]
     if any(folder.wants_album for folder in folders):
         needed += ["albumAsset.create"]
+    if any(folder.trashed == "restore" for folder in folders):
+        needed += ["asset.delete"]  # what Immich asks of whoever takes something out of the trash
     return needed

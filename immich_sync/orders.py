@@ -6,14 +6,18 @@ knows neither.
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from immich_sync import status
 from immich_sync.control import Request
 from immich_sync.core.errors import Misconfigured
+from immich_sync.core.explanation import Live
 from immich_sync.core.naming import shown
+from immich_sync.core.tombstones import Why
 from immich_sync.core.types import FolderId, Place
 from immich_sync.engine import Engine
 from immich_sync.store import mend, report
+from immich_sync.store.mend import Retried
 
 EVERY = 1_000_000
 """More problems than this are not looked through for those below a directory."""
@@ -33,9 +37,15 @@ class Orders:
             case "status":
                 return await status.of(self._engine, since=self._since)
             case "retry":
-                return {"retried": await self._retry(request.paths)}
+                done = await self._retry(request.paths, force=request.force)
+                return {"retried": done.due, "gone": done.gone}
+            case "dismiss":
+                return {"dismissed": await self._dismiss(request.paths)}
+            case "explain":
+                return self._live(request.paths)
             case "approve":
-                return await self._each(request.folder, self._engine.approve)
+                approve = partial(self._engine.approve, removed=request.removed)
+                return await self._each(request.folder, approve)
             case "scan":
                 return self._all(request.folder, lambda one: intakes[one].scan_soon("asked for"))
             case "pause":
@@ -74,32 +84,73 @@ class Orders:
     def _names(self, folders: Iterable[FolderId]) -> list[str]:
         return [self._engine.intakes[folder].folder.name for folder in folders]
 
-    async def _retry(self, paths: tuple[str, ...] | None) -> int:
+    async def _retry(self, paths: tuple[str, ...] | None, *, force: bool) -> Retried:
         store, now = self._engine.world.store, self._engine.world.clock.now()
         if paths is None:
-            count = await store(mend.retry, None, now)
+            if force:
+                raise Misconfigured("What is gone from Immich goes up again only if it is named.")
+            done = await store(mend.retry, None, now)
         else:
             wanted = [os.fsencode(path).rstrip(b"/") for path in paths]
             places = [place for path in wanted for place in await self._places(path)]
-            count = await store(mend.retry, places, now)
-            if not count:
-                raise Misconfigured(
-                    f"Nothing is known of {shown(wanted[0])}: does it lie in a folder that is"
-                    " synced, and is it a photo or a video that is not ignored?"
-                )
+            if force:
+                await self._forget_that_it_is_gone(places)
+            done = await store(mend.retry, places, now, force=force)
+            if not done.due:
+                raise Misconfigured(_nothing_due(shown(wanted[0]), done))
         self._engine.crew.bell.ring()
+        return done
+
+    async def _forget_that_it_is_gone(self, places: Iterable[Place]) -> None:
+        gone = await self._engine.world.store(mend.gone, places)
+        for account, checksums in gone.items():
+            await self._engine.tombstones.open(account)
+            await self._engine.tombstones.write(account, checksums, Why.WANTED)
+
+    async def _dismiss(self, paths: tuple[str, ...] | None) -> int:
+        if not paths:
+            raise Misconfigured("What is to be listed no more has to be named.")
+        wanted = [os.fsencode(path).rstrip(b"/") for path in paths]
+        places = [place for path in wanted for place in await self._places(path)]
+        count = await self._engine.world.store(mend.dismiss, places)
+        if not count:
+            raise Misconfigured(
+                f"Nothing at {shown(wanted[0])} is listed as a problem that could be dismissed."
+            )
         return count
+
+    def _live(self, paths: tuple[str, ...] | None) -> Live | None:
+        """What only we know of the one path; None for one that lies in no folder."""
+        found = self._place(os.fsencode(paths[0]).rstrip(b"/")) if paths else None
+        return None if found is None else status.live(self._engine, found)
+
+    def _place(self, path: bytes) -> Place | None:
+        for folder, intake in self._engine.intakes.items():
+            inside = intake.folder.root.rstrip(b"/") + b"/"
+            if (path + b"/").startswith(inside):
+                directory, _, name = path[len(inside) :].rpartition(b"/")
+                return Place(folder, directory, name)
+        return None
 
     async def _places(self, path: bytes) -> list[Place]:
         """The file at `path`, and every file in trouble below it, if it is a directory."""
-        for folder, intake in self._engine.intakes.items():
-            inside = intake.folder.root.rstrip(b"/") + b"/"
-            if not (path + b"/").startswith(inside):
-                continue
-            directory, _, name = path[len(inside) :].rpartition(b"/")
-            troubled = await self._engine.world.store(
-                report.problems, limit=EVERY, folders=[folder]
-            )
-            below = [one.place for one in troubled if one.path.startswith(path + b"/")]
-            return [*([Place(folder, directory, name)] if name else []), *below]
-        raise Misconfigured(f"{shown(path)} lies in no folder that is synced.")
+        place = self._place(path)
+        if place is None:
+            raise Misconfigured(f"{shown(path)} lies in no folder that is synced.")
+        troubled = await self._engine.world.store(
+            report.problems, limit=EVERY, folders=[place.folder]
+        )
+        below = [one.place for one in troubled if one.path.startswith(path + b"/")]
+        return [*([place] if place.name else []), *below]
+
+
+def _nothing_due(path: str, done: Retried) -> str:
+    if done.gone:
+        return (
+            f"{path} was in Immich and is gone from there, so it does not go up again by itself."
+            f" To upload it again: immich-sync retry --force {path}"
+        )
+    return (
+        f"Nothing is known of {path}: does it lie in a folder that is synced, and is it a photo or"
+        " a video that is not ignored?"
+    )

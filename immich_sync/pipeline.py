@@ -12,8 +12,10 @@ from enum import Enum
 import anyio
 
 from immich_sync.coalesce import Coalescer
+from immich_sync.core import audit
 from immich_sync.core.errors import (
     FileChanged,
+    FileTrouble,
     FileVanished,
     NotImmich,
     OutcomeUnknown,
@@ -25,6 +27,7 @@ from immich_sync.core.folder import Folder
 from immich_sync.core.naming import album_name, shown, upload_name
 from immich_sync.core.plan import Facts, Step, next_step
 from immich_sync.core.ports import Lane, Source
+from immich_sync.core.tombstones import Why
 from immich_sync.core.types import (
     AccountId,
     Asset,
@@ -44,9 +47,11 @@ from immich_sync.filesystem.sidecars import Sidecar, has_still, read_sidecar
 from immich_sync.flights import Flights
 from immich_sync.immich.check import Presence
 from immich_sync.immich.client import Immich
+from immich_sync.immich.trash import restore
 from immich_sync.immich.upload import Announced, Uploaded, upload
 from immich_sync.joining import Joiner
 from immich_sync.store import ledger
+from immich_sync.tombstones import Tombstones
 from immich_sync.world import World
 
 SENDING = Lane("send", 8)
@@ -67,12 +72,13 @@ class Route:
     looking: Lane  # calls that ask this folder's disk for little: stat, list, open
     hashing: Lane  # calls that read much, bounded by what its disk bears
     moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
-
-    insists: bool = False  # a person named these files: what was removed goes up again
+    tombstones: Tombstones | None = None  # None: a person named these files, and insists
+    missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
+    believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know
 
     def is_open(self) -> bool:
-        """Whether the server is thought to answer."""
-        return self.immich.gate.trouble is None
+        """Whether the server is thought to answer, and to be the right one."""
+        return self.immich.gate.trouble is None and self.believed()
 
 
 class Outcome(Enum):
@@ -82,6 +88,7 @@ class Outcome(Enum):
     ALREADY_THERE = "already_there"
     TRASHED = "trashed"
     REMOVED = "removed"
+    MISSING = "missing"
     HELD = "held"
 
 
@@ -102,8 +109,9 @@ async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) 
     climb = _Climb(due, route, world)
     seen = await climb.look() if due.file else None
     facts = Facts(seen, due.file, due.asset, absent=not ask_first)
+    wants_album, restores = route.folder.wants_album, route.folder.trashed == "restore"
     while True:
-        match next_step(facts, wants_album=route.folder.wants_album, now=world.clock.now()):
+        match next_step(facts, wants_album=wants_album, now=world.clock.now(), restores=restores):
             case Step.HASH:
                 facts = await climb.hash(facts)
             case Step.CHECK:
@@ -118,9 +126,11 @@ async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) 
                 return Result(Outcome.HELD, facts.asset)
             case Step.LEAVE:
                 return Result(Outcome.TRASHED, facts.asset)
+            case Step.RESTORE:
+                facts = await climb.restore(facts)
             case Step.MISS:
-                climb.miss(facts)
-                return Result(Outcome.REMOVED, None)
+                hold = await climb.miss(facts)
+                return Result(_GONE[hold], None)
             case Step.DONE:
                 return Result(_how(facts), facts.asset)
 
@@ -172,8 +182,8 @@ class _Climb:
         checksum = _checksum(facts)
         presence = await self.route.checker.ask(checksum)
         if presence.asset_id is None:
-            return replace(facts, asset=facts.asset or await self._lost(checksum), absent=True)
-        return self._named(facts, Origin.FOUND, presence.asset_id, trashed=presence.trashed)
+            return await self._absent(facts)
+        return await self._named(facts, Origin.FOUND, presence.asset_id, trashed=presence.trashed)
 
     async def upload(self, facts: Facts) -> Facts:
         checksum = _checksum(facts)
@@ -201,7 +211,7 @@ class _Climb:
                 " something on the way may be changing what is sent"
             )
         origin = facts.asset.origin if facts.asset else Origin.UPLOADED
-        return self._named(facts, origin, presence.asset_id, trashed=presence.trashed)
+        return await self._named(facts, origin, presence.asset_id, trashed=presence.trashed)
 
     async def join(self, facts: Facts) -> Facts:
         folder, place = self.route.folder, self.due.job.place
@@ -214,21 +224,43 @@ class _Climb:
             await self.route.joiner.join_by_name(name, asset.asset_id)
         return replace(facts, joined=True)
 
-    def miss(self, facts: Facts) -> None:
-        asset, file = facts.asset, facts.file
-        if asset is None or file is None:
-            raise AssertionError("the plan misses only what was there")
-        note = "it was in Immich and was removed there; to upload it again: immich-sync retry PATH"
-        removed_at = asset.removed_at or self.world.clock.now()
-        self.world.journal.note(
-            replace(asset, removed_at=removed_at), Held(file.place, Hold.REMOVED, note)
-        )
+    async def restore(self, facts: Facts) -> Facts:
+        asset = facts.asset
+        if asset is None:
+            raise AssertionError("the plan restores only what is in the trash")
+        await restore(self.route.immich, asset.asset_id)
+        presence = await self.route.checker.ask(_checksum(facts))
+        if presence.asset_id is None:
+            return await self._absent(facts)
+        if presence.trashed:
+            raise FileTrouble(
+                f"{self.path} is still in Immich's trash after it was taken out of it"
+            )
+        return await self._named(facts, asset.origin, presence.asset_id, trashed=False)
 
-    async def _lost(self, checksum: Checksum) -> Asset | None:
-        """What these bytes once were in Immich, perhaps under another name here."""
-        if self.route.insists:
-            return None
-        return await self.world.store(ledger.asset, self.route.account, checksum)
+    async def miss(self, facts: Facts) -> Hold:
+        asset, checksum = facts.asset, _checksum(facts)
+        stones, account = self.route.tombstones, self.route.account
+        hold = audit.hold_for(asset, stones.hold(account, checksum) if stones else None)
+        if stones:
+            why = Why.REMOVED if hold is Hold.REMOVED else Why.MISSING
+            await stones.write(account, [checksum], why)
+        if asset is not None:
+            removed_at = asset.removed_at or self.world.clock.now()
+            self.world.journal.note(replace(asset, removed_at=removed_at))
+        self.world.journal.note(Held(self.due.job.place, hold, audit.note(hold)))
+        if hold is Hold.MISSING:
+            self.route.missed()
+        return hold
+
+    async def _absent(self, facts: Facts) -> Facts:
+        """The server lacks these bytes; what is known of them, perhaps under another name here."""
+        checksum, account, stones = _checksum(facts), self.route.account, self.route.tombstones
+        if stones is None:
+            return replace(facts, absent=True)
+        asset = facts.asset or await self.world.store(ledger.asset, account, checksum)
+        buried = stones.hold(account, checksum) is not None
+        return replace(facts, asset=asset, absent=True, tombstoned=buried)
 
     async def _send(self, facts: Facts) -> tuple[Sidecar | None, Uploaded]:
         place, world, root = self.due.job.place, self.world, self.route.folder.root
@@ -264,11 +296,17 @@ class _Climb:
         presence = await self.route.checker.ask(_checksum(facts))
         if presence.asset_id is None:
             raise Suspected(f"{self.path}: {unclear}") from unclear
-        facts = self._named(facts, Origin.UPLOADED, presence.asset_id, trashed=presence.trashed)
+        trashed = presence.trashed
+        facts = await self._named(facts, Origin.UPLOADED, presence.asset_id, trashed=trashed)
         return replace(facts, sent=True)
 
-    def _named(self, facts: Facts, origin: Origin, asset_id: AssetId, *, trashed: bool) -> Facts:
+    async def _named(
+        self, facts: Facts, origin: Origin, asset_id: AssetId, *, trashed: bool
+    ) -> Facts:
         """The server has just named these very bytes."""
+        if stones := self.route.tombstones:
+            why = Why.TRASHED if trashed else Why.BACK
+            await stones.write(self.route.account, [_checksum(facts)], why)
         now, known = self.world.clock.now(), facts.asset
         asset = Asset(
             self.route.account,
@@ -280,6 +318,9 @@ class _Climb:
         )
         self.world.journal.note(asset)
         return replace(facts, asset=asset, absent=False)
+
+
+_GONE = {Hold.REMOVED: Outcome.REMOVED, Hold.MISSING: Outcome.MISSING}
 
 
 def album_for(folder: Folder, directory: bytes, stamp: Stamp) -> str | None:

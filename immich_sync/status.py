@@ -4,10 +4,13 @@ Its own module because people ask both, and must get the same words either way.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
+
+from immich_sync.core.explanation import Live
 from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.naming import shown
 from immich_sync.core.roots import RootState
@@ -19,7 +22,7 @@ from immich_sync.core.status import (
     ServerStatus,
     Status,
 )
-from immich_sync.core.types import below
+from immich_sync.core.types import Place, below
 from immich_sync.engine import Engine
 from immich_sync.intake import Intake
 from immich_sync.link import Link
@@ -35,7 +38,9 @@ _ADVICE = {
     "rejected": "The server does not take this file. If it is not meant to be a photo, ignore it.",
     "empty": "The file has no bytes; it is looked at again when it changes.",
     "too_large": "Raise the limit of the proxy before Immich, then: immich-sync retry PATH",
-    "removed": "To upload it again: immich-sync retry PATH",
+    "removed": "To upload it again: immich-sync retry --force PATH",
+    "missing": "If that was no accident, leave it; to upload it again: immich-sync retry --force"
+    " PATH",
     "trashed": "It is in Immich's trash, where a person put it; restore it there to keep it.",
     "incomplete": "The file is cut off; what is there was uploaded. Copy it again if you can.",
     "failing": "It is tried again by itself; at once with: immich-sync retry PATH",
@@ -47,7 +52,10 @@ async def of(engine: Engine, *, since: float) -> Status:
     now = engine.world.clock.now()
     rows = {row.root: row for row in await engine.world.store.look(report.folders, now=now)}
     files = await engine.world.store.look(
-        report.problems, limit=LISTED, folders=list(engine.intakes) or None
+        report.problems,
+        limit=LISTED,
+        folders=list(engine.intakes) or None,
+        leaving=[i for i, one in engine.intakes.items() if one.folder.trashed != "report"],
     )
     folders = tuple(_folder(one, rows.get(one.root), engine) for one in engine.setup.folders)
     servers = tuple(_server(link) for link in engine.links.values())
@@ -58,7 +66,7 @@ async def of(engine: Engine, *, since: float) -> Status:
         servers=servers,
         jobs=_jobs(mine, len(engine.crew.busy)),
         folders=folders,
-        problems=(*_world_problems(engine), *map(_problem, files)),
+        problems=(*_world_problems(engine), *_doubts(engine.setup, rows), *map(_problem, files)),
     )
 
 
@@ -78,7 +86,9 @@ def read(setup: Setup, now: float) -> Status:
                 one.root: one for one in report.folders(database, now=now) if one.root in wanted
             }
             ids = [one.folder for one in rows.values()]
-            files = report.problems(database, limit=LISTED, folders=ids)
+            quiet = {folder.root for folder in setup.folders if folder.trashed != "report"}
+            leaving = [one.folder for one in rows.values() if one.root in quiet]
+            files = report.problems(database, limit=LISTED, folders=ids, leaving=leaving)
         finally:
             database.close()
     return Status(
@@ -87,7 +97,24 @@ def read(setup: Setup, now: float) -> Status:
         servers=servers,
         jobs=_jobs(list(rows.values()), 0),
         folders=tuple(_at_rest(one, rows.get(one.root)) for one in setup.folders),
-        problems=tuple(map(_problem, files)),
+        problems=(*_doubts(setup, rows), *map(_problem, files)),
+    )
+
+
+def live(engine: Engine, place: Place) -> Live:
+    """What is known of a place only while the engine runs; its folder is one that is synced."""
+    intake = engine.intakes[place.folder]
+    gate = engine.links[intake.folder.account].immich.gate
+    looks_at = intake.looks_at(place)
+    now = engine.world.clock.now()
+    return Live(
+        folder_state=_folder_state(intake, engine),
+        why=intake.root.why,
+        server_trouble="" if gate.trouble is None else str(gate.trouble),
+        server_since=gate.since,
+        in_hand=place in engine.crew.busy,
+        looked_at=None if looks_at is None else now + looks_at - anyio.current_time(),
+        next_scan=intake.scan_due(),
     )
 
 
@@ -140,7 +167,7 @@ def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderS
 
 
 def _folder_state(intake: Intake, engine: Engine) -> str:
-    if intake.folder_id in engine.strangers or intake.root.state is RootState.UNAPPROVED:
+    if engine.unapproved(intake.folder_id) or intake.root.state is RootState.UNAPPROVED:
         return "unapproved"
     if intake.folder_id in engine.crew.paused:
         return "paused"
@@ -192,6 +219,21 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             yield Problem("watching", path, None, watching)
         for directory, why in intake.tally.troubles[:LISTED]:
             yield Problem("unlisted", shown(below(intake.folder.root, directory)), None, why)
+
+
+def _doubts(setup: Setup, rows: Mapping[bytes, FolderReport]) -> Iterator[Problem]:
+    """Servers that are not believed to be the ones we know."""
+    for folder in setup.folders:
+        row = rows.get(folder.root)
+        if row is not None and row.doubt:
+            advice = (
+                f"{row.doubt} Nothing is uploaded until you say what happened. If the photos are to"
+                f" be there: immich-sync approve {folder.name} (what is missing then goes up again,"
+                " for all folders of this account, and nothing is read twice). If they were removed"
+                f" on purpose: immich-sync approve --removed {folder.name}. If the wrong server"
+                " answers, mend that: it is looked at again every hour."
+            )
+            yield Problem("doubtful_server", shown(folder.root), row.doubted_at, advice)
 
 
 def _problem(one: FileProblem) -> Problem:

@@ -183,7 +183,6 @@ class Upload:
             uploads=self._uploads,
             looking=looking,
             hashing=hash_lane(root, self._wish.hash_threads),
-            insists=True,
         )
         return row.id, looking
 

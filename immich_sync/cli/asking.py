@@ -1,6 +1,6 @@
 # ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
 #     and `--help` must not import what only a command needs
-"""`retry`, `approve`, `scan`, `pause`, `resume`: what a running daemon is asked to do.
+"""`retry`, `dismiss`, `approve`, `scan`, `pause`, `resume`: what a running daemon is asked to do.
 
 Its own module because all of these are one question over the control socket.
 """
@@ -25,7 +25,7 @@ class Unanswered(Exception):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (retry, approve, scan, pause, resume):
+    for command in (retry, dismiss, approve, scan, pause, resume):
         app.command()(command)
 
 
@@ -34,25 +34,51 @@ def retry(
         list[str] | None, typer.Argument(metavar="PATH…", help="Files or folders.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that failed.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Upload again even what was removed from Immich.")
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Try again now what failed, was given up, or waits."""
     if bool(paths) == everything:
         raise typer.BadParameter("name paths, or give --all", param_hint="PATH")
+    if force and everything:
+        raise typer.BadParameter("name what is to go up again", param_hint="--force")
     found = None if everything else tuple(_real(path) for path in paths or ())
-    answer = ask(config, "retry", paths=found)
-    number = answer.get("retried") if isinstance(answer, dict) else None
-    _say(answer, f"{words.count(number or 0, 'file')} due again.", json=json)
+    answer = ask(config, "retry", paths=found, force=force)
+    due, gone = _numbers(answer, "retried", "gone")
+    sentence = f"{words.count(due, 'file')} due again."
+    if gone:
+        sentence += f" {words.count(gone, 'file')} gone from Immich; these need --force."
+    _say(answer, sentence, json=json)
+
+
+def dismiss(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files or folders.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """List these files as problems no more, until their bytes change."""
+    answer = ask(config, "dismiss", paths=tuple(_real(path) for path in paths))
+    number = answer.get("dismissed") if isinstance(answer, dict) else None
+    _say(answer, f"{words.count(number or 0, 'file')} dismissed.", json=json)
 
 
 def approve(
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="The folder's name or path.")],
+    removed: Annotated[
+        bool,
+        typer.Option("--removed", help="What is gone from the server was removed on purpose."),
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Confirm that a folder is the right one although its disk looks different."""
-    answer = ask(config, "approve", folder=_folder(folder))
+    """Confirm that a folder, or the server behind it, is the right one although it looks different.
+
+    Photos that the server lost go up again then, unless they were removed on purpose.
+    """
+    answer = ask(config, "approve", folder=_folder(folder), removed=removed)
     _say(answer, f"Approved: {_names(answer)}.", json=json)
 
 
@@ -80,11 +106,13 @@ def ask(
     *,
     paths: tuple[str, ...] | None = None,
     folder: str | None = None,
+    force: bool = False,
+    removed: bool = False,
 ) -> object:
     """What the daemon answers. Raises Unanswered; Misconfigured if its state cannot be found."""
     from immich_sync import control
 
-    request = control.Request(command, paths, folder)
+    request = control.Request(command, paths, folder, force, removed)
     try:
         return control.ask(socket_of(config), request)
     except control.NoDaemon:
@@ -118,6 +146,12 @@ def _say(answer: object, sentence: str, *, json: bool) -> None:
         print_json(answer)
     else:
         typer.echo(sentence)
+
+
+def _numbers(answer: object, *names: str) -> list[int]:
+    """The numbers of these names that the daemon says; 0 for what it does not."""
+    said = answer if isinstance(answer, dict) else {}
+    return [number if isinstance(number := said.get(name), int) else 0 for name in names]
 
 
 def _names(answer: object) -> str:

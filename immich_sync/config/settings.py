@@ -20,6 +20,7 @@ YesOrNo = Annotated[bool, PlainValidator(values.yes_or_no)]
 ClockTime = Annotated[time, PlainValidator(values.clock_time)]
 Patterns = Annotated[tuple[str, ...], PlainValidator(values.patterns)]
 Watch = Annotated[str, PlainValidator(values.one_of("auto", "inotify", "poll"))]
+Trashed = Annotated[str, PlainValidator(values.one_of("leave", "restore", "report"))]
 AfterUpload = Annotated[str, PlainValidator(values.one_of("keep"))]
 UpTo64 = Annotated[int, PlainValidator(values.whole(1, 64))]
 UpTo1024 = Annotated[int, PlainValidator(values.whole(1, 1024))]
@@ -52,6 +53,7 @@ class FolderRules(_Table):
     scan_at: ClockTime | None = None
     scan_every: Duration | None = None
     watch: Watch | None = None
+    trashed: Trashed | None = None
     after_upload: AfterUpload | None = None
 
 

@@ -36,6 +36,7 @@ class Folder:
     scan_at: time = time(3, 30)  # local time of the daily full scan
     scan_every: float | None = None  # instead of `scan_at`
     watch: str = "auto"  # auto | inotify | poll
+    trashed: str = "leave"  # leave | restore | report: what Immich's trash holds of it
 
     @property
     def wants_album(self) -> bool:

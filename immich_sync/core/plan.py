@@ -24,7 +24,8 @@ class Step(Enum):
     UPLOAD = auto()  # it has not: send them
     VERIFY = auto()  # we sent them: ask for the checksum of what it stored
     LEAVE = auto()  # they are in Immich's trash: a person's decision, not ours
-    MISS = auto()  # they were there, and a person removed them
+    RESTORE = auto()  # they are in the trash, and the folder wants them out of it
+    MISS = auto()  # they were there, and are gone
     JOIN = auto()  # put the asset into the folder's album
     DONE = auto()  # in Immich, whole, in the right album, and proved
 
@@ -37,12 +38,16 @@ class Facts:
     file: File | None  # the ledger, of this path
     asset: Asset | None  # the ledger, of these bytes in the folder's account
     absent: bool = False  # the server said in this attempt that it lacks them
+    tombstoned: bool = False  # a person took these bytes out of Immich once
     sent: bool = False  # an upload was answered in this attempt
     joined: bool = False  # the album was seen to in this attempt
 
 
-def next_step(facts: Facts, *, wants_album: bool, now: float) -> Step:
-    """The next step; `now` in wall-clock seconds. DONE, REST, LEAVE and MISS end the attempt."""
+def next_step(facts: Facts, *, wants_album: bool, now: float, restores: bool = False) -> Step:
+    """The next step; `now` in wall-clock seconds. DONE, REST, LEAVE and MISS end the attempt.
+
+    `restores`: whether the folder takes its photos out of Immich's trash.
+    """
     file, asset = facts.file, facts.asset
     if file is None or file.stamp != facts.stamp:
         return Step.HASH  # new, rewritten, or only its ctime moved: one look tells which
@@ -52,13 +57,13 @@ def next_step(facts: Facts, *, wants_album: bool, now: float) -> Step:
         return Step.VERIFY
     if facts.absent:  # lost what it once proved to have: never put back behind a person's back
         known = asset is not None and asset.verified_at is not None
-        return Step.MISS if known else Step.UPLOAD
+        return Step.MISS if known or facts.tombstoned else Step.UPLOAD
     if asset is None or asset.verified_at is None or asset.verified_at < now - FRESH:
         return Step.CHECK
     if asset.removed_at is not None:
         return Step.MISS
     if asset.trashed_at is not None:
-        return Step.LEAVE
+        return Step.RESTORE if restores else Step.LEAVE
     if wants_album and not file.motion and not facts.joined:
         return Step.JOIN
     return Step.DONE

@@ -10,6 +10,10 @@ RELAXED = 20.0
 """A scan is never started sooner than this many times the last one's length after its start."""
 DEGRADED = 300.0
 """Seconds between two scans while the watcher cannot be trusted."""
+DAY = 24 * 3600.0
+"""An audit is never older than this, in seconds, but for the time that nobody was running."""
+AFTER_SCAN = 300.0
+"""Seconds that the daily scan has before the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,17 @@ def next_scan(
         case _:
             due = last.began + every if every is not None else _next_day(last.began, at)
     return max(due, last.began + RELAXED * last.took)
+
+
+def next_audit(last: float | None, *, now: float, at: time) -> float:
+    """When the server is next asked for everything that it should have, in wall-clock seconds.
+
+    After the daily scan that starts `at` (local time); at once if the last audit began more than a
+    day before `now`, or never, or after `now` (the clock jumped back).
+    """
+    if last is None or not 0 <= now - last < DAY:
+        return now
+    return min(_next_day(last, at) + AFTER_SCAN, last + DAY)
 
 
 def _next_day(began: float, at: time) -> float:

@@ -92,6 +92,7 @@ class Hold(Enum):
     EMPTY = "empty"  # no bytes to keep
     TOO_LARGE = "too_large"  # this route refuses its size
     REMOVED = "removed"  # it was in Immich, and a person removed it there
+    MISSING = "missing"  # it was in Immich and is gone, and nobody saw it in the trash
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Asset:
     origin: Origin
     verified_at: float | None = None  # when the server last named this very checksum
     trashed_at: float | None = None  # when it was first seen in Immich's trash
-    removed_at: float | None = None  # when the server first no longer knew it: a person removed it
+    removed_at: float | None = None  # when the server first no longer knew it
 
 
 class Priority(Enum):

@@ -117,6 +117,12 @@ class DownloadInfo(_Read):
     archives: tuple[Archive, ...]
 
 
+class Restored(_Read):
+    """`POST /trash/restore/assets`."""
+
+    count: int
+
+
 class ErrorBody(_Read):
     """What went wrong: 3.x says it in one text, 2.x sometimes in several."""
 
@@ -135,4 +141,5 @@ ALBUMS = TypeAdapter(tuple[Album, ...])
 ADD_RESULTS = TypeAdapter(tuple[AddResult, ...])
 ASSET_INFO = TypeAdapter(AssetInfo)
 DOWNLOAD_INFO = TypeAdapter(DownloadInfo)
+RESTORED = TypeAdapter(Restored)
 ERROR_BODY = TypeAdapter(ErrorBody)

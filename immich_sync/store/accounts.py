@@ -63,7 +63,8 @@ def assign(database: Database, folder: FolderId, account: AccountId, now: float)
     """The folder's files belong into this account from now on.
 
     If that was another one before, every file that is not held is due with RECHECK: what is known
-    about assets there says nothing about them here. Raises StateTrouble.
+    about assets there says nothing about them here. What went missing there is due with them; what
+    a person removed there stays held. Raises StateTrouble.
     """
     with database.writing() as connection:
         (before,) = connection.execute(
@@ -71,6 +72,7 @@ def assign(database: Database, folder: FolderId, account: AccountId, now: float)
         ).fetchone()
         connection.execute("UPDATE folder SET account = ? WHERE id = ?", (account, folder))
         if before not in {None, account}:
+            connection.execute(_MISSING_NO_MORE, (folder,))
             _requeue(connection, folder, Priority.RECHECK, now)
 
 
@@ -108,6 +110,10 @@ _READ_FOLDER = "SELECT id, account, policy FROM folder WHERE kind = ? AND root =
 _MAKE_FOLDER = "INSERT INTO folder (kind, root, name, policy) VALUES (?, ?, ?, ?) RETURNING id"
 
 _UPDATE_FOLDER = "UPDATE folder SET name = ?, policy = ? WHERE id = ?"
+
+_MISSING_NO_MORE = """
+UPDATE file SET hold = NULL, note = '', dismissed = 0 WHERE folder = ? AND hold = 'missing'
+"""
 
 _REQUEUE = """
 INSERT INTO job (folder, dir, name, priority, due_at)

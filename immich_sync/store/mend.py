@@ -4,26 +4,54 @@ Its own module because only here are facts undone, and only because somebody ask
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from sqlite3 import Connection
 
-from immich_sync.core.types import Hold, Place, Priority
+from immich_sync.core.types import AccountId, Checksum, Hold, Place, Priority
 from immich_sync.store.database import Database
 from immich_sync.store.rows import Key, key
 
+_GONE = frozenset({Hold.REMOVED.value, Hold.MISSING.value})
+"""Held because Immich had it and has it no more."""
 
-def retry(database: Database, places: Collection[Place] | None, now: float) -> int:
-    """The paths are due now with a clean slate, and not held any more; how many were known.
 
-    None stands for all that fails, waits or is held, but for what was dismissed. What a person
-    removed from Immich is forgotten to have been there, so that it goes up again; and of a named
-    path the server is asked again, whatever it said a moment ago. Raises StateTrouble.
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of a retry, in files."""
+
+    due: int
+    gone: int  # Immich had them and has them no more: they stay held unless a person insists
+
+
+def retry(
+    database: Database, places: Collection[Place] | None, now: float, *, force: bool = False
+) -> Retried:
+    """The paths are due now with a clean slate, and not held any more.
+
+    None stands for all that fails, waits or is held, but for what was dismissed. Of a named path
+    the server is asked again, whatever it said a moment ago. What is gone from Immich stays held;
+    with `force` it is forgotten to have been there, so that it goes up again. Raises StateTrouble.
     """
     with database.writing() as connection:
         if places is not None:
             for place in places:
                 connection.execute(_DOUBT, key(place))
         keys = _in_trouble(connection, now) if places is None else {key(place) for place in places}
-        return sum(_retry(connection, place, now) for place in sorted(keys))
+        held = {place for place in keys if _is_gone(connection, place)}
+        wanted = keys if force else keys - held
+        due = sum(_retry(connection, place, now) for place in sorted(wanted))
+        return Retried(due, 0 if force or places is None else len(held))
+
+
+def gone(database: Database, places: Iterable[Place]) -> dict[AccountId, set[Checksum]]:
+    """The bytes at these places that Immich had and has no more. Raises StateTrouble."""
+    found: dict[AccountId, set[Checksum]] = {}
+    with database.reading() as connection:
+        for place in places:
+            row = connection.execute(_FILE, key(place)).fetchone()
+            if row is not None and row[2] in _GONE and None not in row:
+                found.setdefault(AccountId(row[0]), set()).add(Checksum(row[1]))
+    return found
 
 
 def dismiss(database: Database, places: Iterable[Place]) -> int:
@@ -44,13 +72,18 @@ def _in_trouble(connection: Connection, now: float) -> set[Key]:
     }
 
 
+def _is_gone(connection: Connection, place: Key) -> bool:
+    row = connection.execute(_FILE, place).fetchone()
+    return row is not None and row[2] in _GONE
+
+
 def _retry(connection: Connection, place: Key, now: float) -> bool:
     file = connection.execute(_FILE, place).fetchone()
     if file is None and connection.execute(_JOB, place).fetchone() is None:
         return False
     if file is not None:
         account, sha1, hold = file
-        if hold == Hold.REMOVED.value:
+        if hold in _GONE:
             connection.execute("DELETE FROM asset WHERE account = ? AND sha1 = ?", (account, sha1))
         # A row without a checksum says nothing once its hold is gone.
         connection.execute(_LET_GO if sha1 is not None else _FORGET, place)
@@ -77,8 +110,9 @@ WHERE file.folder = ? AND file.dir = ? AND file.name = ?
 
 _JOB = "SELECT 1 FROM job WHERE folder = ? AND dir = ? AND name = ?"
 
+# A word so old is asked for again; without any, nothing would tell that it was ever there.
 _DOUBT = """
-UPDATE asset SET verified_at = NULL WHERE (account, sha1) IN (
+UPDATE asset SET verified_at = 0 WHERE verified_at IS NOT NULL AND (account, sha1) IN (
     SELECT folder.account, file.sha1 FROM file JOIN folder ON folder.id = file.folder
     WHERE file.folder = ? AND file.dir = ? AND file.name = ?)
 """

@@ -23,6 +23,9 @@ _TABLES = (
         id INTEGER PRIMARY KEY,
         server TEXT NOT NULL,
         user TEXT NOT NULL,
+        audited_at REAL,
+        doubt TEXT NOT NULL DEFAULT '',
+        doubted_at REAL,
         UNIQUE (server, user)
     ) STRICT
     """,

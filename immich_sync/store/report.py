@@ -23,11 +23,13 @@ class FolderReport:
     files: int  # known by their bytes, or held
     bytes: int
     verified: int  # in Immich by the server's word, not trashed or removed, and not due
-    trashed: int
-    failed: int  # held, and not dismissed
+    trashed: int  # a person put them into Immich's trash, or removed them from there
+    failed: int  # held for another reason, and not dismissed
     pending: int  # jobs that are due
     waiting: int  # jobs that are not due yet
     last_new: float | None
+    doubt: str = ""  # why the account's server is not believed to be the one we know
+    doubted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +54,30 @@ def folders(database: Database, *, now: float) -> list[FolderReport]:
         return [
             FolderReport(
                 FolderId(folder), name, root, files, size, verified, trashed, failed,
-                *jobs.get(folder, (0, 0)), last_new,
+                *jobs.get(folder, (0, 0)), last_new, doubt or "", doubted_at,
             )
-            for folder, name, root, files, size, verified, trashed, failed, last_new
+            for folder, name, root, files, size, verified, trashed, failed, last_new, doubt,
+            doubted_at
             in connection.execute(_FOLDERS)
         ]  # fmt: skip
 
 
 def problems(
-    database: Database, *, limit: int, folders: Collection[FolderId] | None = None
+    database: Database,
+    *,
+    limit: int,
+    folders: Collection[FolderId] | None = None,
+    leaving: Collection[FolderId] = (),
 ) -> list[FileProblem]:
-    """The `limit` oldest problems (of these folders only, if given). Raises StateTrouble."""
-    wanted = {"limit": limit, "folders": None if folders is None else json.dumps(list(folders))}
+    """The `limit` oldest problems (of these folders only, if given). Raises StateTrouble.
+
+    What a person trashed in Immich, or removed from its trash, is none in the folders `leaving` it.
+    """
+    wanted = {
+        "limit": limit,
+        "folders": None if folders is None else json.dumps(list(folders)),
+        "leaving": json.dumps(list(leaving)),
+    }
     with database.reading() as connection:
         return [
             FileProblem(
@@ -96,10 +110,12 @@ _FOLDERS = """
 SELECT folder.id, folder.name, folder.root, count(file.name), coalesce(sum(file.size), 0),
     count(*) FILTER (WHERE asset.verified_at IS NOT NULL AND asset.trashed_at IS NULL
         AND asset.removed_at IS NULL AND file.hold IS NULL AND job.round IS NULL),
-    count(*) FILTER (WHERE asset.trashed_at IS NOT NULL),
-    count(*) FILTER (WHERE file.hold IS NOT NULL AND file.dismissed = 0),
-    max(file.arrived_at)
+    count(*) FILTER (WHERE asset.trashed_at IS NOT NULL OR file.hold = 'removed'),
+    count(*) FILTER (
+        WHERE file.hold IS NOT NULL AND file.hold <> 'removed' AND file.dismissed = 0),
+    max(file.arrived_at), account.doubt, account.doubted_at
 FROM folder
+LEFT JOIN account ON account.id = folder.account
 LEFT JOIN file ON file.folder = folder.id
 LEFT JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
 LEFT JOIN job ON job.folder = file.folder AND job.dir = file.dir AND job.name = file.name
@@ -123,10 +139,12 @@ SELECT what, folder, root, dir, trouble.name, since, note FROM (
     WHERE EXISTS (SELECT 1 FROM asset WHERE trashed_at IS NOT NULL)
         AND file.dismissed = 0 AND file.hold IS NULL AND file.sha1 IN (
             SELECT sha1 FROM asset WHERE trashed_at IS NOT NULL)
-        AND asset.trashed_at IS NOT NULL
+        AND asset.trashed_at IS NOT NULL AND asset.removed_at IS NULL
 ) AS trouble
 JOIN folder ON folder.id = trouble.folder AND folder.kind = 'watched'
-WHERE :folders IS NULL OR folder IN (SELECT value FROM json_each(:folders))
+WHERE (:folders IS NULL OR folder IN (SELECT value FROM json_each(:folders)))
+    AND NOT (what IN ('trashed', 'removed')
+        AND folder IN (SELECT value FROM json_each(:leaving)))
 ORDER BY since, folder, dir, trouble.name
 LIMIT :limit
 """

@@ -53,7 +53,7 @@ def test_a_failing_job_is_due_again(database: Database, place: Place, *, named: 
     """Named, or among all, it is due now with a clean slate."""
     fail(database, place)
 
-    assert mend.retry(database, [place] if named else None, NOW) == 1
+    assert mend.retry(database, [place] if named else None, NOW) == mend.Retried(1, 0)
     assert [(place, 0)] == attempts(database, place)
     assert report.problems(database, limit=9) == []
 
@@ -73,7 +73,7 @@ def test_a_held_file_is_let_go(database: Database, place: Place, *, named: bool)
     """Its hold and its note are gone, its bytes are known, and it is due."""
     ledger.apply(database, [File(place, STAMP, ONE, hold=Hold.REJECTED, note="no")], NOW)
 
-    assert mend.retry(database, [place] if named else None, NOW) == 1
+    assert mend.retry(database, [place] if named else None, NOW) == mend.Retried(1, 0)
     assert File(place, STAMP, ONE) == ledger.file(database, place)
     assert [(place, 0)] == attempts(database, place)
 
@@ -87,17 +87,33 @@ def test_a_file_held_unread_is_read(database: Database, place: Place) -> None:
     assert [(place, 0)] == attempts(database, place)
 
 
-def test_what_was_removed_may_go_up_again(
+@pytest.mark.parametrize("hold", [Hold.REMOVED, Hold.MISSING])
+def test_what_is_gone_goes_up_again_only_by_force(
+    database: Database, place: Place, account: AccountId, hold: Hold
+) -> None:
+    """Named, it is counted and stays held; among all, not even that; by force it is forgotten."""
+    asset = Asset(account, ONE, AssetId("x"), Origin.UPLOADED, verified_at=1.0, removed_at=2.0)
+    ledger.apply(database, [File(place, STAMP, ONE), asset, Held(place, hold, "")], NOW)
+
+    assert mend.retry(database, [place], NOW) == mend.Retried(0, 1)
+    assert mend.retry(database, None, NOW) == mend.Retried(0, 0)
+    assert attempts(database, place) == []
+    assert mend.gone(database, [place]) == {account: {ONE}}
+    assert mend.retry(database, [place], NOW, force=True) == mend.Retried(1, 0)
+    assert attempts(database, place) == [(place, 0)]
+    assert ledger.asset(database, account, ONE) is None
+    assert mend.gone(database, [place]) == {}
+
+
+def test_the_server_is_asked_again_about_what_is_retried(
     database: Database, place: Place, account: AccountId
 ) -> None:
-    """The asset that a person removed is forgotten; that of a file held otherwise is doubted."""
-    asset = Asset(account, ONE, AssetId("x"), Origin.UPLOADED, verified_at=1.0)
-    doubted = replace(asset, verified_at=None)
-    for hold, wanted in ((Hold.TOO_LARGE, doubted), (Hold.REMOVED, None)):
-        ledger.apply(database, [File(place, STAMP, ONE), asset, Held(place, hold, "")], NOW)
-        mend.retry(database, [place], NOW)
+    """That it was there once is not forgotten: absent, it must not pass for new."""
+    asset = Asset(account, ONE, AssetId("x"), Origin.UPLOADED, verified_at=NOW)
+    ledger.apply(database, [File(place, STAMP, ONE, hold=Hold.TOO_LARGE), asset], NOW)
+    mend.retry(database, [place], NOW)
 
-        assert wanted == ledger.asset(database, account, ONE)
+    assert replace(asset, verified_at=0.0) == ledger.asset(database, account, ONE)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +133,7 @@ def test_a_retry_is_at_least_backlog(
 
 def test_what_is_not_known_is_not_retried(database: Database, place: Place) -> None:
     """A path without file and job is counted out, and nothing is put."""
-    assert mend.retry(database, [place], NOW) == 0
+    assert mend.retry(database, [place], NOW) == mend.Retried(0, 0)
     assert attempts(database, place) == []
 
 
@@ -127,7 +143,7 @@ def test_all_does_not_mean_the_healthy(database: Database, place: Place) -> None
     other = Place(place.folder, b"", b"other")
     queue.put(database, [Arrival(other, Priority.NEW)], NOW)
 
-    assert mend.retry(database, None, NOW) == 0
+    assert mend.retry(database, None, NOW) == mend.Retried(0, 0)
 
 
 def test_a_held_file_is_dismissed_until_it_changes(database: Database, place: Place) -> None:
@@ -138,7 +154,7 @@ def test_a_held_file_is_dismissed_until_it_changes(database: Database, place: Pl
     assert mend.dismiss(database, [place]) == 1
     ledger.apply(database, [held], NOW)
     assert report.problems(database, limit=9) == []
-    assert mend.retry(database, None, NOW) == 0
+    assert mend.retry(database, None, NOW) == mend.Retried(0, 0)
     assert mend.dismiss(database, [place]) == 0
     ledger.apply(
         database, [File(place, STAMP, Checksum(b"\x02" * 20), hold=Hold.REJECTED)], NOW + 5

@@ -145,7 +145,7 @@ class Queue(RuleBasedStateMachine):
     def retry(self) -> None:
         """A person asks for everything that waits or fails."""
         waiting = [row for row in self.rows.values() if row.due_at > self.now or row.attempts]
-        assert len(waiting) == mend.retry(self.database, None, self.now)
+        assert len(waiting) == mend.retry(self.database, None, self.now).due
         for row in waiting:
             row.priority = min(row.priority, Priority.BACKLOG.value)
             row.due_at, row.attempts = self.now, 0

@@ -72,18 +72,18 @@ def test_the_numbers(database: Database, folder: FolderId, account: AccountId) -
     add(database, folder, account, b"verified")
     add(database, folder, account, b"unproved", verified=None)
     add(database, folder, account, b"trashed", trashed=2.0)
-    held = add(database, folder, account, b"held", removed=2.0)
-    add(database, folder, account, b"removed", removed=2.0)
+    held = add(database, folder, account, b"held", verified=None)
+    removed = add(database, folder, account, b"removed", removed=2.0)
     again = add(database, folder, account, b"again", at=NOW + 7)
     waits = Place(folder, b"", b"waits")
-    ledger.apply(database, [Held(held, Hold.REMOVED, "")], NOW)
+    ledger.apply(database, [Held(held, Hold.REJECTED, ""), Held(removed, Hold.REMOVED, "")], NOW)
     queue.put(database, [Arrival(place, Priority.RECHECK) for place in (again, waits)], NOW)
     jobs = queue.take(database, now=NOW, limit=9, folders=[folder], busy=[again])
     ledger.apply(database, [Again(jobs[0].job, NOW + 60, 1, "no")], NOW)
 
     assert [
         report.FolderReport(
-            folder, "photos", b"/volume1/photos", files=6, bytes=600, verified=1, trashed=1,
+            folder, "photos", b"/volume1/photos", files=6, bytes=600, verified=1, trashed=2,
             failed=1, pending=1, waiting=1, last_new=NOW + 7,
         )
     ] == report.folders(database, now=NOW)  # fmt: skip
@@ -140,3 +140,20 @@ def test_a_problem_that_is_over_is_not_listed(
     add(database, folder, account, b"a")
     ledger.apply(database, [Done(due.job)], NOW)
     assert report.problems(database, limit=9) == []
+
+
+def test_what_a_person_put_away_is_no_problem_where_it_is_left(
+    database: Database, folder: FolderId, account: AccountId
+) -> None:
+    """In such a folder neither what lies in the trash nor what was removed from it is listed."""
+    trashed = add(database, folder, account, b"trashed", trashed=4.0)
+    both = {"trashed": 4.0, "removed": 5.0}
+    removed, missing = (add(database, folder, account, name, **both) for name in (b"r", b"m"))
+    ledger.apply(database, [Held(removed, Hold.REMOVED, "")], 5.0)
+    ledger.apply(database, [Held(missing, Hold.MISSING, "")], 6.0)
+
+    every = report.problems(database, limit=9)
+    left = report.problems(database, limit=9, leaving=[folder])
+
+    assert [one.place for one in every] == [trashed, removed, missing]
+    assert [one.place for one in left] == [missing]

@@ -1,0 +1,119 @@
+"""The tombstones' file: beside the state, appended to and never rewritten.
+
+Its own module because it must outlive the state file: whatever happens to that, what a person took
+out of Immich stays out. It is ours as the state is: one daemon writes it, under the state's lock.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from immich_sync.core import tombstones
+from immich_sync.core.errors import StateTrouble
+from immich_sync.core.tombstones import Line, Why
+from immich_sync.core.types import AccountId, Checksum, Hold
+from immich_sync.store.database import Database
+
+FILE = "tombstones.jsonl"
+"""The file's name in the state folder."""
+
+
+def open_tombstones(database: Database, account: AccountId, now: float) -> dict[Checksum, Hold]:
+    """What the account's user took out of Immich, as the file and the state know it together.
+
+    What only the state knew is in the file afterwards: each makes up for the loss of the other.
+    `now` in wall-clock seconds. Raises StateTrouble.
+    """
+    with database.reading() as connection:
+        _, user = connection.execute(_ACCOUNT, (account,)).fetchone()
+        known = {
+            Checksum(sha1): Hold(hold)
+            for query in (_HELD, _GONE)
+            for sha1, hold in connection.execute(query, (account,))
+        }
+    standing = tombstones.standing(tombstones.read(_lines(_file(database))), user)
+    unwritten = {
+        checksum: Why.REMOVED if hold is Hold.REMOVED else Why.MISSING
+        for checksum, hold in known.items()
+        if checksum not in standing
+    }
+    write(database, account, unwritten, now)
+    return known | standing
+
+
+def write(
+    database: Database, account: AccountId, stones: Mapping[Checksum, Why], now: float
+) -> None:
+    """Each of these lines is on the disk; `now` in wall-clock seconds.
+
+    Raises StateTrouble; then some of them may be, which does no harm.
+    """
+    if not stones:
+        return
+    with database.reading() as connection:
+        server, user = connection.execute(_ACCOUNT, (account,)).fetchone()
+    lines = (Line(now, server, user, checksum, why) for checksum, why in stones.items())
+    _append(_file(database), map(tombstones.written, lines))
+
+
+def _file(database: Database) -> Path:
+    return database.path.with_name(FILE)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _trouble(path, "read", error) from error
+
+
+def _append(path: Path, lines: Iterable[bytes]) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+            data = memoryview((b"\n" if torn else b"") + b"".join(lines))
+            while data:
+                data = data[file.write(data) or 0 :]
+            os.fsync(descriptor)
+        if end == 0:
+            _keep_name(path.parent)
+    except OSError as error:
+        raise _trouble(path, "written", error) from error
+
+
+def _keep_name(folder: Path) -> None:
+    """A file that was just made is still there after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _trouble(path: Path, what: str, error: OSError) -> StateTrouble:
+    return StateTrouble(
+        f"{path} cannot be {what} ({error.strerror}), and it remembers which photos were removed "
+        "from Immich on purpose: see whether its disk is full or failing, and whether the file "
+        "belongs to the user who runs immich-sync. Everything waits until then; nothing is lost."
+    )
+
+
+_ACCOUNT = "SELECT server, user FROM account WHERE id = ?"
+
+_HELD = """
+SELECT file.sha1, file.hold FROM file JOIN folder ON folder.id = file.folder
+LEFT JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
+WHERE folder.account = ? AND folder.kind = 'watched' AND file.hold IN ('removed', 'missing')
+    AND file.sha1 IS NOT NULL
+    AND (asset.sha1 IS NULL OR asset.removed_at IS NOT NULL)
+"""
+
+_GONE = """
+SELECT sha1, iif(trashed_at IS NULL, 'missing', 'removed') FROM asset
+WHERE account = ? AND (removed_at IS NOT NULL OR trashed_at IS NOT NULL)
+"""

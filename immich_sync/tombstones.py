@@ -1,0 +1,53 @@
+"""What people took out of Immich, in memory while the program runs, and on the disk before that.
+
+Its own module because the pipeline asks it for every absent file and the audit fills it; both
+need the same promise: a tombstone is on the disk before the ledger says that an asset is gone.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from immich_sync.core.tombstones import Why, adds, after
+from immich_sync.core.types import AccountId, Checksum, Hold
+from immich_sync.store import tombstones
+from immich_sync.store.door import Store
+
+
+class Tombstones:
+    """All accounts' tombstones; an account's are known once it has been opened."""
+
+    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+        self._store = store
+        self._now = now
+        self._standing: dict[AccountId, dict[Checksum, Hold]] = {}
+
+    async def open(self, account: AccountId) -> None:
+        """The account's tombstones are known; a second call does nothing."""
+        if account not in self._standing:
+            found = await self._store(tombstones.open_tombstones, account, self._now())
+            self._standing.setdefault(account, found)
+
+    def hold(self, account: AccountId, checksum: Checksum) -> Hold | None:
+        """How a file with these bytes is held if the server has them no more; None: it is not."""
+        return self._standing[account].get(checksum)
+
+    def all(self, account: AccountId) -> Collection[Checksum]:
+        """Every checksum with a tombstone that stands."""
+        return self._standing[account].keys()
+
+    async def write(self, account: AccountId, checksums: Iterable[Checksum], why: Why) -> None:
+        """These lines are on the disk, as far as they say anything new."""
+        await self.write_all(account, dict.fromkeys(checksums, why))
+
+    async def write_all(self, account: AccountId, stones: Mapping[Checksum, Why]) -> None:
+        """These lines are on the disk, as far as they say anything new."""
+        standing = self._standing[account]
+        new = {one: why for one, why in stones.items() if adds(why, standing.get(one))}
+        if not new:
+            return
+        await self._store(tombstones.write, account, new, self._now())
+        for checksum, why in new.items():
+            hold = after(why)
+            if hold is None:
+                standing.pop(checksum, None)
+            else:
+                standing[checksum] = hold
