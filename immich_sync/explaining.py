@@ -107,6 +107,8 @@ def _explained(
         settle=folder.settle, live=live, now=now,
     )  # fmt: skip
     coming, coming_at = outlook(prospect)
+    if seen.lies == "directory":
+        coming, coming_at = "Directories are only looked into: name a file in it.", None
     return Explanation(
         path=shown(below(folder.root.rstrip(b"/"), relative)),
         folder=folder.name,

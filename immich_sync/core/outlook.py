@@ -17,6 +17,7 @@ _STEPS = {
     Step.UPLOAD: "it is uploaded",
     Step.VERIFY: "the server is asked for the checksum of what it stored",
     Step.JOIN: "it is put into its album",
+    Step.RESTORE: "it is taken out of Immich's trash",
 }
 
 _STANDSTILL = {
@@ -30,7 +31,8 @@ _HELD = {
     Hold.REJECTED: "Nothing until the file changes: the server does not take it",
     Hold.EMPTY: "Nothing until the file changes: it has no bytes",
     Hold.TOO_LARGE: "Nothing until the limit on the way is raised: then immich-sync retry PATH",
-    Hold.REMOVED: "Nothing: a person removed it from Immich. Again: immich-sync retry PATH",
+    Hold.REMOVED: "Nothing: a person removed it from Immich. Again: immich-sync retry --force PATH",
+    Hold.MISSING: "Nothing: it is gone from Immich. Again: immich-sync retry --force PATH",
 }
 
 
@@ -127,5 +129,5 @@ def _at_rest(facts: Prospect, file: File) -> tuple[str, float | None]:
     if asset.trashed_at is not None:
         return "Nothing: it is in Immich's trash, where a person put it.", None
     if asset.removed_at is not None:
-        return "Nothing: it was in Immich, and is not any more. Again: immich-sync retry PATH", None
+        return "Nothing: it is gone from Immich. Again: immich-sync retry --force PATH", None
     return "Nothing: it is in Immich, whole and proved, and stays known until it changes.", None

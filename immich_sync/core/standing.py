@@ -103,7 +103,7 @@ def _why_missing(seen: Seen, known: Holding, *, same: bool) -> str:
     if same and known.verified_at is not None:
         return (
             "It was in Immich, and the server does not have it any more. To upload it again:"
-            " immich-sync retry PATH"
+            " immich-sync retry --force PATH"
         )
     if known.error:
         return f"Its last try failed: {known.error}"

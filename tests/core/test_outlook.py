@@ -83,7 +83,7 @@ NEW = replace(DONE, file=None, asset=None)
         (replace(DONE, file=replace(FILE, hold=Hold.REJECTED)), "does not take it", None),
         (replace(DONE, file=replace(FILE, hold=Hold.REMOVED)), "removed it from Immich", None),
         (replace(DONE, asset=replace(ASSET, trashed_at=1.0)), "in Immich's trash", None),
-        (replace(DONE, asset=replace(ASSET, removed_at=1.0)), "is not any more", None),
+        (replace(DONE, asset=replace(ASSET, removed_at=1.0)), "gone from Immich", None),
         (replace(DONE, asset=replace(ASSET, verified_at=None)), "Nothing is due", None),
     ],
 )  # fmt: skip
