@@ -51,10 +51,13 @@ def account_from(config: Path | None, name: str | None = None) -> "Setup":
     from immich_sync.config import load
     from immich_sync.config.accounts import DEFAULT, resolve_accounts
     from immich_sync.config.resolve import resolve_limits, state_folder
+    from immich_sync.core.errors import Misconfigured
     from immich_sync.core.folder import Setup
 
     written = load(config)
     wanted = name or DEFAULT
+    if wanted not in {DEFAULT, *written.settings.accounts}:
+        raise Misconfigured(f"--account: there is no account {wanted!r} in the configuration.")
     found = resolve_accounts(written, (wanted,))
     account = next(one for one in found if one.name == wanted)
     return Setup((account,), (), resolve_limits(written), state_folder(written))

@@ -1,0 +1,152 @@
+"""`download`, `view`, `play`, `archive`: paths or JSON on stdout, codes, public links."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Ended, Server
+from tests.cli.inside import Inside
+from tests.library import listed, write, write_photo
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Inside:
+    """The command line in this process, with this test's own folder as its home."""
+    return Inside(tmp_path / "home", monkeypatch, capfd)
+
+
+@pytest.fixture
+def run(inside: Inside, server: Server) -> Run:
+    """Runs a command with a server that the environment names."""
+
+    def run(*words: str | Path) -> Ended:
+        known = {"IMMICH_INSTANCE_URL": server.url, "IMMICH_API_KEY": server.api_key}
+        return inside.run(*words, **known)
+
+    return run
+
+
+def uploaded(run: Run, *paths: Path) -> list[str]:
+    """The ids of files that are now in Immich, in the order of their paths."""
+    done = run("upload", "--json", "-A", "Album", *paths)
+    assert done.code == 0, done.err
+    return [one["asset"]["id"] for one in json.loads(done.out)["uploaded"]]
+
+
+def post(server: Server, path: str, body: object) -> dict[str, str]:
+    """The answer to a request that a person makes in their browser."""
+    headers = {"x-api-key": server.api_key}
+    answer = httpx.post(f"{server.url}/api{path}", json=body, headers=headers, verify=False)  # noqa: S501 - no TLS here
+    assert answer.is_success, answer.text
+    made: dict[str, str] = answer.json()
+    return made
+
+
+def test_download(run: Run, tmp_path: Path) -> None:
+    """One original by its name, several side by side; the second time nothing is in the way."""
+    out = tmp_path / "out"
+    first, second = uploaded(run, write_photo(tmp_path, "a.jpg"), write_photo(tmp_path, "b.jpg"))
+
+    one = run("download", first, "--out", out, "--filename", "x")
+    many = run("download", "--json", "--out", out, first, second)
+    again = run("download", "--json", "--out", out, first, second)
+    shown = run("download", "-o", out, "--no-progress", first)
+
+    assert (one.code, one.out) == (0, f"{out / 'x.jpg'}\n"), one.err
+    assert "Downloading: 1 of 1 files" in one.err
+    assert many.code == 0, many.err
+    assert {entry["filepath"] for entry in json.loads(many.out)["downloaded"]} == {
+        str(out / "a.jpg"),
+        str(out / "b.jpg"),
+    }
+    assert json.loads(many.out) == json.loads(again.out)
+    assert (shown.code, shown.out, shown.err) == (0, f"{out / 'a.jpg'}\n", "")
+    assert listed(out) == ["a.jpg", "b.jpg", "x.jpg"]
+
+
+def test_another_file_in_the_way(run: Run, tmp_path: Path) -> None:
+    """Another file is an error and 1, unless told what to do."""
+    (asset,) = uploaded(run, write_photo(tmp_path, "a.jpg"))
+    write(tmp_path / "out", "a.jpg", b"theirs")
+
+    failed = run("download", asset, "--out", tmp_path / "out")
+    renamed = run("download", asset, "--out", tmp_path / "out", "--on-exists", "rename")
+
+    assert (failed.code, failed.out) == (1, "")
+    assert "another file" in failed.err
+    assert (renamed.code, renamed.out) == (0, f"{tmp_path / 'out' / 'a (2).jpg'}\n")
+
+
+def test_view_and_play(run: Run, tmp_path: Path) -> None:
+    """A view in full is the original here; a video plays; what is none fails with 1."""
+    photo, video = uploaded(
+        run,
+        write_photo(tmp_path, "a.jpg"),
+        write(tmp_path, "b.mp4", b"\0" * 99 + tmp_path.name.encode()),
+    )
+
+    viewed = run("view", photo, "--out", tmp_path / "out", "--size", "fullsize", "--json")
+    played = run("play", video, photo, "--out", tmp_path / "out")
+
+    assert viewed.code == 0, viewed.err
+    assert json.loads(viewed.out)["downloaded"] == [
+        {"asset_id": photo, "filepath": str(tmp_path / "out" / "a.jpg")}
+    ]
+    assert played.code == 1
+    assert played.out == f"{tmp_path / 'out' / f'video-{video}.mp4'}\n"
+    assert "not a video" in played.err
+
+
+def test_archive(run: Run, tmp_path: Path) -> None:
+    """Assets come as zip files, whose paths are told."""
+    ids = uploaded(run, write_photo(tmp_path, "a.jpg"), write_photo(tmp_path, "b.jpg"))
+
+    done = run("archive", *ids, "--out", tmp_path / "out", "--filename", "both", "--json")
+
+    assert done.code == 0, done.err
+    (path,) = json.loads(done.out)["archives"]
+    assert sorted(zipfile.ZipFile(path).namelist()) == ["a.jpg", "b.jpg"]
+
+
+def test_public_link(inside: Inside, server: Server, run: Run, tmp_path: Path) -> None:
+    """A public link needs an address and nothing else; a wrong one is 3."""
+    (asset,) = uploaded(run, write_photo(tmp_path, "a.jpg"))
+    link = post(server, "/shared-links", {"type": "INDIVIDUAL", "assetIds": [asset]})
+    words = ("download", asset, "--out", str(tmp_path / "out"), "--key")
+
+    opened = inside.run(*words, link["key"], IMMICH_INSTANCE_URL=server.url)
+    wrong = inside.run(*words, "wrong", IMMICH_INSTANCE_URL=server.url)
+
+    assert (opened.code, opened.out) == (0, f"{tmp_path / 'out' / 'a.jpg'}\n"), opened.err
+    assert (wrong.code, "public link" in wrong.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("download", "--out", "x"),
+        ("download", "no-uuid", "--out", "x"),
+        ("download", "0" * 32, "--out", "x", "--on-exists", "perhaps"),
+        ("download", "0" * 32, "1" * 32, "--out", "x", "--filename", "a"),
+        ("download", "0" * 32, "--album", "1" * 32, "--out", "x"),
+        ("view", "0" * 32, "--out", "x", "--size", "huge"),
+        ("view", "0" * 32),
+        ("play", "0" * 32, "1" * 32, "--out", "x", "--filename", "a"),
+        ("archive", "--out", "x"),
+    ],
+)
+def test_wrong_words(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """What cannot be meant is 2, and nothing is written."""
+    before = listed(tmp_path)
+    done = run(*words)
+
+    assert (done.code, done.out) == (2, "")
+    assert listed(tmp_path) == before
