@@ -15,7 +15,8 @@ from pathlib import Path
 class Storm:
     """One run over one tree; names are never used twice but by `swap`."""
 
-    def __init__(self, root: Path, outside: Path, seed: int) -> None:
+    def __init__(self, root: Path, outside: Path, seed: int, content: bytes = b"x") -> None:
+        self._content = content
         self._root = root
         self._outside = outside
         self._random = random.Random(seed)  # noqa: S311 -- a storm that can be repeated
@@ -32,7 +33,7 @@ class Storm:
 
     def file(self, here: Path) -> None:
         """A file, written and closed."""
-        (here / self._new(".jpg")).write_bytes(b"x")
+        (here / self._new(".jpg")).write_bytes(self._content)
 
     def files(self, here: Path) -> None:
         """Ten of them."""
