@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from immich_sync.config.load import parse
 from immich_sync.config.settings import FolderTable, LimitsTable, Settings
 from immich_sync.core.errors import Misconfigured
 
+NOBODY = 65534
 WRITE = Callable[[str], Path]
 SERVER = '[server]\nurl = "http://nas:2283"\napi_key_file = "{tmp}/key"\n'
 FOLDER = SERVER + '[[folders]]\npath = "{tmp}/photos"\n'
@@ -235,13 +238,35 @@ def test_a_key_in_a_file_that_others_read_is_refused(write: WRITE) -> None:
         resolve(load(file))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_named(write: WRITE, tmp_path: Path) -> None:
-    """It says who may not read it."""
-    (tmp_path / "closed").mkdir(mode=0o000)
+@contextmanager
+def _without_roots_powers() -> Iterator[None]:
+    """Root may read everything: within, we are nobody."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
 
-    with pytest.raises(Misconfigured, match=f"may not be read by this user .id {os.getuid()}"):
-        resolve(load(write(SERVER + '[[folders]]\npath = "{tmp}/closed"\n')))
+
+def test_a_folder_that_may_not_be_read_is_named(
+    write: WRITE, environment: pytest.MonkeyPatch
+) -> None:
+    """It says who may not read it."""
+    environment.setenv("IMMICH_API_KEY", "a-long-secret-key")
+    with TemporaryDirectory(prefix="immich-sync-test-") as place:
+        Path(place).chmod(0o755)
+        (Path(place) / "closed").mkdir(mode=0o000)
+        server = '[server]\nurl = "http://nas:2283"\n'
+        written = load(write(f'{server}[[folders]]\npath = "{place}/closed"\n'))
+
+        with (
+            _without_roots_powers(),
+            pytest.raises(Misconfigured, match="may not be read by this user .id "),
+        ):
+            resolve(written)
 
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
