@@ -94,16 +94,17 @@ class Orders:
             wanted = [os.fsencode(path).rstrip(b"/") for path in paths]
             places = [place for path in wanted for place in await self._places(path)]
             if force:
-                await self._forget_that_it_is_gone(places)
+                await self._want_again(places)
             done = await store(mend.retry, places, now, force=force)
             if not done.due:
                 raise Misconfigured(_nothing_due(shown(wanted[0]), done))
         self._engine.crew.bell.ring()
         return done
 
-    async def _forget_that_it_is_gone(self, places: Iterable[Place]) -> None:
-        gone = await self._engine.world.store(mend.gone, places)
-        for account, checksums in gone.items():
+    async def _want_again(self, places: Iterable[Place]) -> None:
+        """Whatever a person did to these bytes in Immich before counts no more."""
+        found = await self._engine.world.store(mend.checksums, places)
+        for account, checksums in found.items():
             await self._engine.tombstones.open(account)
             await self._engine.tombstones.write(account, checksums, Why.WANTED)
 

@@ -30,12 +30,11 @@ def retry(
 
     None stands for all that fails, waits or is held, but for what was dismissed. Of a named path
     the server is asked again, whatever it said a moment ago. What is gone from Immich stays held;
-    with `force` it is forgotten to have been there, so that it goes up again. Raises StateTrouble.
+    with `force` it is not taken for proved any more, and so goes up again. Raises StateTrouble.
     """
     with database.writing() as connection:
-        if places is not None:
-            for place in places:
-                connection.execute(_DOUBT, key(place))
+        for place in places or ():
+            connection.execute(_DISPROVE if force else _DOUBT, key(place))
         keys = _in_trouble(connection, now) if places is None else {key(place) for place in places}
         held = {place for place in keys if _is_gone(connection, place)}
         wanted = keys if force else keys - held
@@ -43,13 +42,13 @@ def retry(
         return Retried(due, 0 if force or places is None else len(held))
 
 
-def gone(database: Database, places: Iterable[Place]) -> dict[AccountId, set[Checksum]]:
-    """The bytes at these places that Immich had and has no more. Raises StateTrouble."""
+def checksums(database: Database, places: Iterable[Place]) -> dict[AccountId, set[Checksum]]:
+    """The bytes that are known to lie at these places, by account. Raises StateTrouble."""
     found: dict[AccountId, set[Checksum]] = {}
     with database.reading() as connection:
         for place in places:
             row = connection.execute(_FILE, key(place)).fetchone()
-            if row is not None and row[2] in _GONE and None not in row:
+            if row is not None and None not in row[:2]:
                 found.setdefault(AccountId(row[0]), set()).add(Checksum(row[1]))
     return found
 
@@ -82,11 +81,8 @@ def _retry(connection: Connection, place: Key, now: float) -> bool:
     if file is None and connection.execute(_JOB, place).fetchone() is None:
         return False
     if file is not None:
-        account, sha1, hold = file
-        if hold in _GONE:
-            connection.execute("DELETE FROM asset WHERE account = ? AND sha1 = ?", (account, sha1))
         # A row without a checksum says nothing once its hold is gone.
-        connection.execute(_LET_GO if sha1 is not None else _FORGET, place)
+        connection.execute(_LET_GO if file[1] is not None else _FORGET, place)
     connection.execute(_PUT, (*place, Priority.BACKLOG.value, now))
     return True
 
@@ -110,12 +106,16 @@ WHERE file.folder = ? AND file.dir = ? AND file.name = ?
 
 _JOB = "SELECT 1 FROM job WHERE folder = ? AND dir = ? AND name = ?"
 
-# A word so old is asked for again; without any, nothing would tell that it was ever there.
-_DOUBT = """
-UPDATE asset SET verified_at = 0 WHERE verified_at IS NOT NULL AND (account, sha1) IN (
+_ASSET = """
+(account, sha1) IN (
     SELECT folder.account, file.sha1 FROM file JOIN folder ON folder.id = file.folder
     WHERE file.folder = ? AND file.dir = ? AND file.name = ?)
 """
+
+# A word so old is asked for again; without any, nothing would tell that it was ever there.
+_DOUBT = f"UPDATE asset SET verified_at = 0 WHERE verified_at IS NOT NULL AND {_ASSET}"  # noqa: S608 - our own words
+
+_DISPROVE = f"UPDATE asset SET verified_at = NULL WHERE {_ASSET}"  # noqa: S608 - likewise
 
 _LET_GO = """
 UPDATE file SET hold = NULL, note = '', dismissed = 0 WHERE folder = ? AND dir = ? AND name = ?

@@ -110,10 +110,11 @@ SELECT file.sha1, file.hold FROM file JOIN folder ON folder.id = file.folder
 LEFT JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
 WHERE folder.account = ? AND folder.kind = 'watched' AND file.hold IN ('removed', 'missing')
     AND file.sha1 IS NOT NULL
-    AND (asset.sha1 IS NULL OR asset.removed_at IS NOT NULL)
+    AND (asset.sha1 IS NULL OR (asset.verified_at IS NOT NULL AND asset.removed_at IS NOT NULL))
 """
 
 _GONE = """
 SELECT sha1, iif(trashed_at IS NULL, 'missing', 'removed') FROM asset
-WHERE account = ? AND (removed_at IS NOT NULL OR trashed_at IS NOT NULL)
+WHERE account = ? AND verified_at IS NOT NULL
+    AND (removed_at IS NOT NULL OR trashed_at IS NOT NULL)
 """
