@@ -6,6 +6,7 @@ what makes an error useful, and no other module should have to know about it.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ Key = tuple[int | str, ...]
 """The way to a value: `("folders", 0, "settle")`."""
 
 PREFIX = "IMMICH_SYNC_"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NOT_SETTINGS = frozenset({"IMMICH_SYNC_CONFIG", "IMMICH_SYNC_DEBUG"})
 # What Kubernetes and `docker --link` put there for a service that is called immich-sync.
 _FOREIGN = ("IMMICH_SYNC_SERVICE_", "IMMICH_SYNC_PORT")
@@ -181,11 +183,16 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
 def _label(key: Key) -> str:
     match key:
         case ("folders", int(number), *rest):
-            words = [f"[[folders]] number {number + 1}", *(str(part) for part in rest)]
+            words = [f"[[folders]] number {number + 1}", *map(_named, rest)]
         case ("accounts", name, *rest):
-            words = [f"[accounts.{name}]", *(str(part) for part in rest)]
+            words = [f"[accounts.{_named(name)}]", *map(_named, rest)]
         case (table, *rest) if table in _TABLES:
-            words = [f"[{table}]", *(str(part) for part in rest)]
+            words = [f"[{table}]", *map(_named, rest)]
         case _:
-            words = [str(part) for part in key]
+            words = [_named(part) for part in key]
     return ", ".join(words)
+
+
+def _named(part: int | str) -> str:
+    """A key as it is written: bare, or quoted and escaped where TOML would have it so."""
+    return str(part) if _BARE.fullmatch(str(part)) else seen(part)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from immich_sync.coalesce import Coalescer
-from immich_sync.core.errors import NotImmich, Rejected
+from immich_sync.core.errors import NotImmich, Rejected, TooLarge
 from immich_sync.core.types import AssetId, Checksum
 from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
@@ -35,23 +35,35 @@ async def bulk_check(immich: Immich, checksums: Sequence[Checksum]) -> list[Pres
     The server hashed what it stores, so this also proves which bytes it has. It looks among the
     caller's own assets, the trash included (Immich 3.1: asset-media.service).
     """
-    found: list[Presence] = []
-    for start in range(0, len(checksums), MOST):
-        answers = await _check(immich, checksums[start : start + MOST])
-        found += (Presence(None) if isinstance(one, Exception) else one for one in answers)
-    return found
+    answers = await _check_all(immich, checksums)
+    return [Presence(None) if isinstance(one, Exception) else one for one in answers]
 
 
 def checker(immich: Immich, *, linger: float = 0.005) -> Coalescer[Checksum, Presence]:
     """Checks asked for one by one, sent many at once."""
 
     async def call(checksums: Sequence[Checksum]) -> Sequence[Presence | UnsupportedFormat]:
-        found: list[Presence | UnsupportedFormat] = []
-        for start in range(0, len(checksums), MOST):
-            found += await _check(immich, checksums[start : start + MOST])
-        return found
+        return await _check_all(immich, checksums)
 
     return Coalescer(call, most=MOST, linger=linger)
+
+
+async def _check_all(
+    immich: Immich, checksums: Sequence[Checksum]
+) -> list[Presence | UnsupportedFormat]:
+    """In calls of at most MOST; what is too large for a proxy on the way is asked in halves."""
+    found: list[Presence | UnsupportedFormat] = []
+    for start in range(0, len(checksums), MOST):
+        part = checksums[start : start + MOST]
+        try:
+            found += await _check(immich, part)
+        except TooLarge as error:
+            if len(part) == 1:
+                raise NotImmich(f"Even the smallest question is refused: {error}") from error
+            middle = len(part) // 2
+            found += await _check_all(immich, part[:middle])
+            found += await _check_all(immich, part[middle:])
+    return found
 
 
 async def _check(

@@ -264,7 +264,7 @@ def test_a_folder_that_may_not_be_read_is_named(
 
         with (
             _without_roots_powers(),
-            pytest.raises(Misconfigured, match="may not be read by this user .id "),
+            pytest.raises(Misconfigured, match=r"may not be read by this user \(id "),
         ):
             resolve(written)
 

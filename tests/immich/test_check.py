@@ -10,7 +10,7 @@ from immich_sync.core.errors import NotImmich
 from immich_sync.core.types import Checksum
 from immich_sync.immich.check import MOST, Presence, bulk_check, checker
 from immich_sync.immich.upload import upload
-from immich_sync.sandbox import Sandbox
+from immich_sync.sandbox import Sandbox, TooLarge
 from tests.immich.scene import ASSET, LANE, connected, inline, photo, sha1
 
 UNKNOWN = sha1(b"nobody has this")
@@ -58,6 +58,24 @@ async def test_large_questions_are_split() -> None:
 
     assert found == [Presence(None)] * len(checksums)
     assert calls == 3
+
+
+@pytest.mark.anyio
+async def test_what_a_proxy_finds_too_large_is_asked_in_halves() -> None:
+    """A limit in front of Immich makes the questions smaller; it is no word about the files."""
+    checksums = [Checksum(n.to_bytes(20)) for n in range(64)]
+    async with (
+        Sandbox() as sandbox,
+        connected(sandbox.url, key=sandbox.api_key) as immich,
+    ):
+        limit = sandbox.faults.add(TooLarge(1000), path="/api/assets/bulk-upload-check")
+        found = await bulk_check(immich, checksums)
+        sandbox.faults.add(TooLarge(0), path="/api/assets/bulk-upload-check")
+        with pytest.raises(NotImmich, match="Even the smallest question"):
+            await bulk_check(immich, checksums[:2])
+
+    assert found == [Presence(None)] * len(checksums)
+    assert limit.fired > 0
 
 
 @pytest.mark.anyio
