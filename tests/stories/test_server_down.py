@@ -8,7 +8,7 @@ from immich_sync.store.database import open_read_only
 from tests.stories.scene import Daemon, Story, photo, sha1, until
 
 FILES = 500
-TRUE_TIMES = os.environ.get("IMMICH_SYNC_TRUE_TIMES") == "1"
+TRUE_TIMES = os.environ.get("TRUE_TIMES") == "1"
 PHASE = 30.0 if TRUE_TIMES else 4.0
 """Seconds for which the server refuses connections, and then for which it answers 503."""
 PROBE_EVERY = 5.0 if TRUE_TIMES else 1.0

@@ -1,6 +1,6 @@
 """A copy over SMB or FTP that stalls: pauses longer than the folder's settle time.
 
-With IMMICH_SYNC_TRUE_TIMES=1 the times are those of a real household, else a tenth of them.
+With TRUE_TIMES=1 the times are those of a real household, else a tenth of them.
 """
 
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from tests.stories.scene import Story, sha1, until, video
 
-TRUE_TIMES = os.environ.get("IMMICH_SYNC_TRUE_TIMES") == "1"
+TRUE_TIMES = os.environ.get("TRUE_TIMES") == "1"
 SETTLE, PAUSE = ("10s", 15.0) if TRUE_TIMES else ("1s", 1.6)
 SIZE = 20_000_000
 
