@@ -19,7 +19,7 @@ from immich_sync.engine import Surroundings
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.mounts import hash_lane
 from immich_sync.filesystem.scan import Policy, skips, takes
-from immich_sync.filesystem.watch import watching
+from immich_sync.filesystem.watch import Patience, watching
 from immich_sync.filesystem.watchtree import NOMEDIA
 from immich_sync.immich.client import Immich, connect
 
@@ -67,7 +67,8 @@ def this_machine(limits: Limits) -> Surroundings:
                 return skips(policy, directory, name, is_directory=True)
             return name != NOMEDIA and not takes(policy, directory, name)
 
-        return watching(folder.root, mode=folder.watch, skip=skip)
+        patience = Patience(check=folder.root_check)
+        return watching(folder.root, mode=folder.watch, skip=skip, patience=patience)
 
     def link(account: Account, limits: Limits) -> AbstractAsyncContextManager[Immich]:
         return connect(account, limits, clock)

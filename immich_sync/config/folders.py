@@ -21,7 +21,8 @@ _TOGETHER = (("album", "album_id"), ("scan_at", "scan_every"))
 """Keys of which a folder says one: it then leaves the other one's default alone."""
 
 _AS_THEY_ARE = {
-    "include_hidden", "settle", "poll_interval", "scan_at", "scan_every", "watch", "trashed",
+    "include_hidden", "settle", "poll_interval", "root_check", "scan_at", "scan_every", "watch",
+    "trashed",
 }  # fmt: skip
 """Keys that mean in a `Folder` what they mean in the file; the others are read here."""
 

@@ -50,6 +50,7 @@ class FolderRules(_Table):
     include_hidden: YesOrNo | None = None
     settle: Duration | None = None
     poll_interval: Duration | None = None
+    root_check: Duration | None = None
     scan_at: ClockTime | None = None
     scan_every: Duration | None = None
     watch: Watch | None = None

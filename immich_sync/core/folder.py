@@ -33,6 +33,7 @@ class Folder:
     include_hidden: bool = False
     settle: float = 10.0
     poll_interval: float = 60.0
+    root_check: float = 30.0  # between two looks at the root: a mount goes without any event
     scan_at: time = time(3, 30)  # local time of the daily full scan
     scan_every: float | None = None  # instead of `scan_at`
     watch: str = "auto"  # auto | inotify | poll
