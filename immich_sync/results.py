@@ -5,11 +5,18 @@ import must find every field where it was.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainSerializer
 
+
+def _written(path: Path) -> str:
+    """A path for JSON, which has no place for bytes that are no UTF-8."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+LocalPath = Annotated[Path, PlainSerializer(_written, when_used="json")]
 RejectionReason = Literal["duplicate", "unsupported_format"]
 
 
@@ -24,7 +31,7 @@ class UploadedEntry(BaseModel):
     """A file that was uploaded, or would be in a dry run."""
 
     asset: UploadedAsset
-    filepath: Path
+    filepath: LocalPath
     verified: bool = False
     """Whether the server named this file's very checksum after the upload."""
 
@@ -32,7 +39,7 @@ class UploadedEntry(BaseModel):
 class RejectedEntry(BaseModel):
     """A file that was not uploaded because the server has it, or takes no such file."""
 
-    filepath: Path
+    filepath: LocalPath
     asset_id: UUID | None = None
     reason: RejectionReason | None = None
     is_trashed: bool = False
@@ -42,7 +49,7 @@ class RejectedEntry(BaseModel):
 class FailedEntry(BaseModel):
     """A file of which something went wrong; `error` is one sentence for people."""
 
-    filepath: Path
+    filepath: LocalPath
     error: str
 
 
@@ -50,7 +57,7 @@ class DownloadedEntry(BaseModel):
     """An original that lies in its folder, proved by its checksum where Immich knows it."""
 
     asset_id: UUID
-    filepath: Path
+    filepath: LocalPath
 
 
 class NotDownloadedEntry(BaseModel):
@@ -83,7 +90,7 @@ class UploadResult(BaseModel):
     rejected: list[RejectedEntry]
     failed: list[FailedEntry]
     stats: UploadStats
-    deleted: list[Path] = Field(default_factory=list)
+    deleted: list[LocalPath] = Field(default_factory=list)
     """Local files, sidecars among them, that are gone because that was asked for."""
     kept: list[FailedEntry] = Field(default_factory=list)
     """Local files that were to be deleted and were not, each with its reason."""

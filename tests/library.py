@@ -65,6 +65,9 @@ class Spy(httpx.AsyncBaseTransport):
         self, answer: Callable[[httpx.Request, object], httpx.Response | None] = lambda *_: None
     ) -> None:
         self.heard: list[tuple[httpx.Request, object]] = []
+        self.most = 0
+        """How many uploads were under way at once, at most."""
+        self._now = 0
         self._answer = answer
         self._inner = httpx.AsyncHTTPTransport(verify=False)
 
@@ -74,7 +77,13 @@ class Spy(httpx.AsyncBaseTransport):
         if request.headers.get("content-type") == "application/json":
             said = json.loads(await request.aread())
         self.heard.append((request, said))
-        return self._answer(request, said) or await self._inner.handle_async_request(request)
+        upload = request.method == "POST" and request.url.path == "/api/assets"
+        self._now += upload
+        self.most = max(self.most, self._now)
+        try:
+            return self._answer(request, said) or await self._inner.handle_async_request(request)
+        finally:
+            self._now -= upload
 
     async def aclose(self) -> None:
         """No connection is open any more."""
