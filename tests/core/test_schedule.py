@@ -4,7 +4,14 @@ from datetime import datetime, time
 
 import pytest
 
-from immich_sync.core.schedule import DEGRADED, LastScan, next_scan
+from immich_sync.core.schedule import (
+    AFTER_SCAN,
+    DAY,
+    DEGRADED,
+    LastScan,
+    next_audit,
+    next_scan,
+)
 
 HALF_PAST_THREE = time(3, 30)
 
@@ -37,3 +44,21 @@ def test_what_cannot_be_trusted_is_scanned_often(mode: str, seconds: float) -> N
 def test_a_long_scan_is_never_followed_at_once() -> None:
     """A disk that needs ten minutes for a scan gets three hours of rest, whatever is configured."""
     assert _next(LastScan(1_000.0, 600.0), "poll") == 1_000.0 + 12_000.0
+
+
+def test_an_audit_follows_the_daily_scan() -> None:
+    """In the evening the next one is tomorrow's, some minutes after the scan began."""
+    last = _local(1, 20)
+
+    assert next_audit(last, now=last + 60, at=HALF_PAST_THREE) == _local(2, 3, 30) + AFTER_SCAN
+    assert next_audit(_local(2, 3, 36), now=_local(2, 4), at=HALF_PAST_THREE) == (
+        _local(3, 3, 30) + AFTER_SCAN
+    )
+
+
+@pytest.mark.parametrize("last", [None, 1_000.0, 2_000_000.0])
+def test_an_audit_that_is_older_than_a_day_is_due(last: float | None) -> None:
+    """At once: there was none, nobody was running, or the clock jumped back."""
+    now = 1_000.0 + DAY
+
+    assert next_audit(last, now=now, at=HALF_PAST_THREE) == now
