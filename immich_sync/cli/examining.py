@@ -1,6 +1,6 @@
 # ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
 #     and `--help` must not import what only a command needs
-"""`explain` and `verify`: what is known of one file, and whether all of them are in Immich.
+"""`explain`, `verify`, `doctor`: one file, all of them, and what could keep them from being synced.
 
 Its own module because these look and ask, with or without a daemon, and change nothing.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (explain, verify):
+    for command in (explain, verify, doctor):
         app.command()(command)
 
 
@@ -103,6 +103,31 @@ def verify(
         for line in lines(found):
             typer.echo(line)
     if not found.complete:
+        raise typer.Exit(1)
+
+
+def doctor(config: Config = None, json: Json = False) -> None:
+    """Look at configuration, key, server, way, disks and limits; ends with 1 on any error."""
+    import anyio
+
+    from immich_sync import doctor as office
+    from immich_sync.core.errors import Misconfigured
+
+    try:
+        setup = setup_from(config)
+    except Misconfigured as trouble:
+        found = office.misconfigured(trouble)
+    else:
+        with logging_for(setup, quiet=True):
+            found = anyio.run(office.examine, setup)
+    if json:
+        print_json(found)
+    else:
+        from immich_sync.cli.screens.examination import lines
+
+        for line in lines(found):
+            typer.echo(line)
+    if not found.healthy:
         raise typer.Exit(1)
 
 

@@ -6,7 +6,7 @@ Its own module because only here are file systems known by name.
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Mount:
     filesystem: str  # its type, such as "ext4" or "fuse.sshfs"
     source: str
     options: frozenset[str]  # of the file system, not of the mount
+    follows: bool = field(default=False, compare=False)
+    """Whether what is mounted elsewhere below its peer appears here too (shared or slave)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def parse_mountinfo(table: bytes) -> tuple[Mount, ...]:
                 filesystem=os.fsdecode(last[0]),
                 source=os.fsdecode(_unescaped(last[1])),
                 options=frozenset(os.fsdecode(options).split(",")),
+                follows=any(one.startswith((b"shared:", b"master:")) for one in first[6:]),
             )
         )
     return tuple(mounts)
@@ -131,6 +134,11 @@ def watch_mode(filesystem: str) -> str:
     if filesystem in _LAYERED or filesystem.startswith("fuse"):
         return "both"
     return "inotify"
+
+
+def is_remote(filesystem: str) -> bool:
+    """Whether files of this file system lie on another machine."""
+    return filesystem in _REMOTE
 
 
 def mode_for(root: bytes) -> str:
