@@ -168,7 +168,10 @@ class Auditor:
         await self._tombstones.write_all(account, stones)
         await self._world.journal.commit()  # what was learnt before is written before
         fate = _FATES[word]
-        await self._world.store(audit.settle, account, found, restoring=restoring, lost=fate)
+        now = self._world.clock.now()
+        await self._world.store(
+            audit.settle, account, found, restoring=restoring, lost=fate, now=now
+        )
         self._standing = Standing(found.began)
         log.info(
             "audited",

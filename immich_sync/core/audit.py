@@ -25,17 +25,20 @@ class Finding(Enum):
     LOST = auto()  # it is gone, and nobody saw it in the trash
 
 
-def find(known: Asset, asset_id: AssetId | None, *, trashed: bool, since: float | None) -> Finding:
+def find(
+    known: Asset, asset_id: AssetId | None, *, trashed: bool, since: float | None, now: float
+) -> Finding:
     """What is to be said of an asset that the server names like this (None: it has none).
 
-    `since` is when the last audit that was believed began, wall-clock seconds: what was missed
-    after that belongs to the same event and is judged with it.
+    `since` is when the last audit that was believed began, `now` when this one did, wall-clock
+    seconds: what was missed between them belongs to the same event and is judged with it.
     """
     if asset_id is None:
         if known.trashed_at is not None:
             return Finding.REMOVED if known.removed_at is None else Finding.FINE
-        settled = since is not None and known.removed_at is not None and known.removed_at <= since
-        return Finding.FINE if settled else Finding.LOST
+        missed_at = known.removed_at
+        recent = missed_at is None or since is None or since < missed_at <= now
+        return Finding.LOST if recent else Finding.FINE
     was_there = known.removed_at is None and known.asset_id == asset_id
     if trashed:
         return Finding.FINE if was_there and known.trashed_at is not None else Finding.TRASHED
@@ -58,7 +61,7 @@ class Findings:
         self, known: Asset, asset_id: AssetId | None, *, trashed: bool, since: float | None
     ) -> None:
         """Take one asset into account; see `find`."""
-        finding = find(known, asset_id, trashed=trashed, since=since)
+        finding = find(known, asset_id, trashed=trashed, since=since, now=self.began)
         gone_before = finding is Finding.FINE and asset_id is None
         self.expected += known.trashed_at is None and not gone_before
         if finding is Finding.REMOVED:

@@ -64,16 +64,18 @@ def settle(
     *,
     restoring: Collection[FolderId],
     lost: Hold | None,
+    now: float,
 ) -> None:
     """The findings are facts, and the account is believed again: all of it, or StateTrouble.
 
     What is in the trash now is due in the folders `restoring` it. What is there again is no longer
     held. Of what was lost, files are held as `lost`; with None it is forgotten to have been there,
-    and its files are due. A word of the server's that is newer than the audit's beginning stands.
+    and its files are due. A word of the server's since the audit began stands; `now` (wall-clock
+    seconds) tells it from one of tomorrow, before the clock was set back.
     """
     with database.writing() as connection:
         connection.execute(_SCRATCH)
-        settling = _Settling(connection, account, found.began, _folders(connection, account))
+        settling = _Settling(connection, account, found.began, now, _folders(connection, account))
         settling.mark(_TRASHED, found.trashed)
         settling.make_due(Priority.BACKLOG, restoring)
         settling.mark(_ALIVE, found.alive)
@@ -100,6 +102,7 @@ class _Settling:
     connection: Connection
     account: AccountId
     began: float
+    now: float
     folders: Collection[FolderId]
 
     def mark(self, statement: str, assets: Iterable[tuple[Checksum, AssetId | None]]) -> None:
@@ -133,7 +136,7 @@ class _Settling:
 
     def _changed(self, statement: str, one: tuple[Checksum, AssetId | None]) -> bool:
         checksum, asset_id = one
-        wanted = {"sha1": checksum, "asset": asset_id, "began": self.began}
+        wanted = {"sha1": checksum, "asset": asset_id, "began": self.began, "now": self.now}
         return bool(
             self.connection.execute(statement, {"account": self.account, **wanted}).rowcount
         )
@@ -172,22 +175,23 @@ _SCRATCH = "CREATE TEMP TABLE IF NOT EXISTS marked (sha1 BLOB PRIMARY KEY) WITHO
 _TRASHED = """
 UPDATE asset SET asset_id = :asset, verified_at = :began, trashed_at = :began, removed_at = NULL,
     origin = iif(asset_id = :asset, origin, 'found')
-WHERE account = :account AND sha1 = :sha1 AND verified_at < :began
+WHERE account = :account AND sha1 = :sha1 AND NOT verified_at BETWEEN :began AND :now
 """
 
 _ALIVE = """
 UPDATE asset SET asset_id = :asset, verified_at = :began, trashed_at = NULL, removed_at = NULL,
     origin = iif(asset_id = :asset, origin, 'found')
-WHERE account = :account AND sha1 = :sha1 AND verified_at < :began
+WHERE account = :account AND sha1 = :sha1 AND NOT verified_at BETWEEN :began AND :now
 """
 
 _GONE = """
 UPDATE asset SET removed_at = coalesce(removed_at, :began)
-WHERE account = :account AND sha1 = :sha1 AND verified_at < :began
+WHERE account = :account AND sha1 = :sha1 AND NOT verified_at BETWEEN :began AND :now
 """
 
 _FORGET = """
-DELETE FROM asset WHERE account = :account AND sha1 = :sha1 AND verified_at < :began
+DELETE FROM asset
+WHERE account = :account AND sha1 = :sha1 AND NOT verified_at BETWEEN :began AND :now
 """
 
 # `file` has no index by checksum: each statement below walks it once for all that is marked.

@@ -7,13 +7,14 @@ import pytest
 from immich_sync.core.audit import FEW, Finding, Findings, find, hold_for, note
 from immich_sync.core.types import AccountId, Asset, AssetId, Checksum, Hold, Origin
 
-BEFORE, SINCE, AFTER = 5.0, 10.0, 15.0
+BEFORE, SINCE, AFTER, NOW = 5.0, 10.0, 15.0, 20.0
 ID, OTHER = AssetId("x"), AssetId("y")
 THERE = Asset(AccountId(1), Checksum(bytes(20)), ID, Origin.UPLOADED, verified_at=1.0)
 TRASHED = replace(THERE, trashed_at=BEFORE)
 PURGED = replace(TRASHED, removed_at=BEFORE)
 GONE = replace(THERE, removed_at=BEFORE)
 JUST_GONE = replace(THERE, removed_at=AFTER)
+OF_TOMORROW = replace(THERE, removed_at=NOW + 1)
 
 TABLE = [
     ("there as known", THERE, ID, False, Finding.FINE),
@@ -29,6 +30,7 @@ TABLE = [
     ("gone, never seen in the trash", THERE, None, False, Finding.LOST),
     ("gone since before the last audit", GONE, None, False, Finding.FINE),
     ("missed since the last audit", JUST_GONE, None, False, Finding.LOST),
+    ("missed before the clock was set back", OF_TOMORROW, None, False, Finding.FINE),
     ("back after it was missed", JUST_GONE, ID, False, Finding.ALIVE),
 ]
 
@@ -42,16 +44,16 @@ def test_what_the_servers_word_changes(
     known: Asset, asset_id: AssetId | None, *, trashed: bool, finding: Finding
 ) -> None:
     """Each pair of what was known and what is said has one meaning."""
-    assert find(known, asset_id, trashed=trashed, since=SINCE) is finding
+    assert find(known, asset_id, trashed=trashed, since=SINCE, now=NOW) is finding
 
 
 def test_without_an_audit_before_nothing_was_settled() -> None:
     """What was missed before the first audit is judged with it."""
-    assert find(GONE, None, trashed=False, since=None) is Finding.LOST
+    assert find(GONE, None, trashed=False, since=None, now=NOW) is Finding.LOST
 
 
 def _audited(*, lost: int, there: int, trashed: int = 0, settled: int = 0) -> Findings:
-    found = Findings(SINCE)
+    found = Findings(NOW)
     for known, asset_id, times in (
         (THERE, None, lost),
         (THERE, ID, there),

@@ -54,7 +54,7 @@ def settle(
     lost: Hold | None = Hold.MISSING,
 ) -> None:
     """The audit is over."""
-    audit.settle(database, account, findings, restoring=restoring or [], lost=lost)
+    audit.settle(database, account, findings, restoring=restoring or [], lost=lost, now=LATER)
 
 
 def due(database: Database, folder: FolderId) -> list[Priority]:
@@ -203,6 +203,16 @@ def test_a_newer_word_stands(
     assert asset == ledger.asset(database, account, SUM)
     assert hold_of(database, place) is None
     assert due(database, folder) == []
+
+
+def test_a_word_of_tomorrow_is_an_old_one(
+    database: Database, account: AccountId, place: Place
+) -> None:
+    """The clock was set back since; the audit's word is the newer one."""
+    fill(database, account, place, verified_at=LATER + 1)
+    settle(database, account, Findings(BEGAN, lost=[SUM]))
+
+    assert hold_of(database, place) is Hold.MISSING
 
 
 def test_what_came_back_by_another_way_is_let_go(
