@@ -54,10 +54,10 @@ def _synced_by_finding(story: Story) -> Daemon:
 
 
 def test_what_lies_in_the_trash_stays_there(story: Story) -> None:
-    """Listed as trashed, neither sent nor called verified nor put into an album; until restored."""
+    """Listed if wanted, neither sent nor called verified nor put into an album; until restored."""
     asset = story.server.give("holiday.jpg", HOLIDAY)
     story.server.api("DELETE", "/assets", {"ids": [asset]})
-    story.configure({"album": "Trip"})
+    story.configure({"album": "Trip", "trashed": "report"})
     daemon = story.start()
     path = story.put("holiday.jpg", HOLIDAY)
     (problem,) = until(lambda: daemon.problems("trashed"), "it is listed")
@@ -75,7 +75,7 @@ def test_what_lies_in_the_trash_stays_there(story: Story) -> None:
 
 
 def test_what_a_person_removed_for_good_comes_back_only_when_asked_for(story: Story) -> None:
-    """Neither a scan nor a restart, a touch or a new name brings it back; `retry PATH` does."""
+    """Neither scan nor restart, touch, new name or plain retry; `retry --force PATH` does."""
     daemon = _synced(story)
     story.server.remove(HOLIDAY)
     story.calm(daemon)
@@ -86,17 +86,20 @@ def test_what_a_person_removed_for_good_comes_back_only_when_asked_for(story: St
     after_a_touch = story.server.names()
     (story.photos / "sub").mkdir()
     renamed = (story.photos / "holiday.jpg").rename(story.photos / "sub/renamed.jpg")
-    (problem,) = until(lambda: daemon.problems("removed"), "it is listed")
+    (problem,) = until(lambda: daemon.problems("missing"), "it is listed")
     copied = shutil.copy(renamed, story.photos / "copied.jpg")
-    until(lambda: len(daemon.problems("removed")) == 2, "the copy is listed, too")
+    until(lambda: len(daemon.problems("missing")) == 2, "the copy is listed, too")
+    refused = story.command("retry", renamed)
     story.calm(daemon)
     before = story.server.names()
-    retried = story.command("retry", renamed)
+    retried = story.command("retry", "--force", renamed)
     until(lambda: story.server.names() == ["renamed.jpg"], "it is back")
 
     assert after_a_touch == before == []
     assert problem.path == str(renamed)
-    assert "immich-sync retry" in problem.advice
+    assert "immich-sync retry --force" in problem.advice
+    assert refused.returncode == 1
+    assert f"immich-sync retry --force {renamed}" in refused.stderr
     assert (retried.returncode, retried.stderr) == (0, "")
     assert story.photos / "copied.jpg" == copied
 
