@@ -15,6 +15,9 @@ import anyio
 K = TypeVar("K")
 V = TypeVar("V")
 
+BUSY = 4
+"""How much longer than after an idle time company is waited for between two calls."""
+
 
 class _Asked(Generic[K, V]):
     """One item on its way to an answer."""
@@ -31,9 +34,10 @@ class _Asked(Generic[K, V]):
 class Coalescer(Generic[K, V]):
     """Collects what is asked and calls with at most `most` items, one call at a time.
 
-    After an idle time the first call waits `linger` seconds for company. `call` answers in the
-    order of its items; an exception among its answers goes to that item's asker, an exception of
-    the whole call to all of them. Somebody has to run `run`, or hold `running` open.
+    After an idle time the first call waits `linger` seconds for company, and between two calls
+    BUSY times as long: a hundred calls of three items cost much more than ten of thirty. `call`
+    answers in the order of its items; an exception among its answers goes to that item's asker, an
+    exception of the whole call to all of them. Somebody has to run `run`, or hold `running` open.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Coalescer(Generic[K, V]):
                 await anyio.sleep(self._linger)
                 while batch := self._next_batch():
                     await self._serve(batch)
+                    await anyio.sleep(BUSY * self._linger)
                 self._doorbell = anyio.Event()
         finally:
             self._closed = True
