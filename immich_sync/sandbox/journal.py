@@ -7,6 +7,7 @@ made the change: the tables know of the journal, nobody else does.
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -70,7 +71,7 @@ class Table(Generic[RecordT]):
     def __init__(self, name: str, kind: type[RecordT], journal: Journal) -> None:
         self._name = name
         self._journal = journal
-        self._adapter: TypeAdapter[RecordT] = TypeAdapter(kind)
+        self._adapter: TypeAdapter[RecordT] = _adapter(kind)
         self._records: dict[str, RecordT] = {}
         journal.reads(name, self._read)
 
@@ -102,6 +103,11 @@ class Table(Generic[RecordT]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+@cache  # to make one costs more than a small simulation
+def _adapter(kind: type[RecordT]) -> TypeAdapter[RecordT]:
+    return TypeAdapter(kind)
 
 
 class Relation:

@@ -5,26 +5,32 @@ The code under test is the real one: only the ports of `core.ports` and httpx's 
 """
 
 import random
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import anyio
 import httpx
 import trio.testing
+from anyio.abc import TaskGroup
+from starlette.types import ASGIApp
 from trio._core import _run as trio_run
 
-from immich_sync.core.errors import FileVanished
+from immich_sync.bell import Bell
 from immich_sync.core.folder import Account, Folder, Limits, Setup
-from immich_sync.core.ports import Changes, ChangeSource, Entry, Lane, RootIdentity, WatchHealth
-from immich_sync.core.types import Evidence, Secret, Stamp
+from immich_sync.core.ports import ChangeSource, Lane
+from immich_sync.core.types import Activity, Secret
 from immich_sync.engine import Engine, Surroundings
 from immich_sync.immich.client import Immich, connect
 from immich_sync.sandbox import Faults, FaultyTransport, State, create_app, with_faults
 from immich_sync.store.database import open_database
+from tests.faults.memory_disk import MemoryDisk
+from tests.faults.mortality import Effects, Hops, Life, MortalTransport
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -39,11 +45,12 @@ class SimulatedClock:
     """Wall clock on the simulation's own time, and seeded chance."""
 
     def __init__(self, seed: int) -> None:
+        self.ahead = 0.0  # seconds by which somebody has set it
         self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return EPOCH + anyio.current_time()
+        return EPOCH + anyio.current_time() + self.ahead
 
     def jitter(self) -> float:
         """A number in [0, 1)."""
@@ -57,111 +64,28 @@ async def inline(_: Lane, function: Callable[P, T], /, *args: P.args, **kwargs: 
 
 
 @dataclass(slots=True)
-class MemorySource:
-    """An open file in memory; it keeps its bytes when the name goes, as a descriptor does."""
-
-    data: bytes
-    seen: Stamp
-
-    def stamp(self) -> Stamp:
-        """The stamp at opening."""
-        return self.seen
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """The bytes there."""
-        return self.data[offset : offset + length]
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
-@dataclass(slots=True)
-class MemoryDisk:
-    """A folder's files by their path below the root, and who wants to hear of changes."""
-
-    files: dict[bytes, tuple[bytes, Stamp]] = field(default_factory=dict)
-    noticed: list[tuple[bytes, bytes]] = field(default_factory=list)
-    heard: anyio.Event = field(default_factory=anyio.Event)
-    reads: int = 0
-    _inodes: int = 100
-
-    def write(self, relative: bytes, data: bytes, now: float) -> None:
-        """A file is written and closed, all at once."""
-        self._inodes += 1
-        at = int(now * 1e9)
-        self.files[relative] = (data, Stamp(len(data), at, self._inodes, at))
-        directory, _, name = relative.rpartition(b"/")
-        self.noticed.append((directory, name))
-        self.heard.set()
-
-    def list(self, root: bytes, directory: bytes) -> list[Entry]:
-        """Files and directories, in the order of their names."""
-        del root
-        inside = directory + b"/" if directory else b""
-        found: dict[bytes, Stamp | None] = {}
-        for path, (_, stamp) in self.files.items():
-            if path.startswith(inside):
-                name, slash, _ = path[len(inside) :].partition(b"/")
-                found[name] = None if slash else stamp
-        return [Entry(name, found[name]) for name in sorted(found)]
-
-    def stat(self, root: bytes, relative: bytes) -> Stamp | None:
-        """The stamp of a file."""
-        del root
-        return self.files[relative][1] if relative in self.files else None
-
-    def open(self, root: bytes, relative: bytes) -> MemorySource:
-        """The file; raises FileVanished."""
-        del root
-        if relative not in self.files:
-            raise FileVanished("it is not there any more")
-        self.reads += 1
-        return MemorySource(*self.files[relative])
-
-    def is_empty(self, root: bytes) -> bool:
-        """Whether there is no file at all."""
-        del root
-        return not self.files
-
-    def identify(self, root: bytes) -> RootIdentity | None:
-        """Always the same disk."""
-        del root
-        return RootIdentity("simulated", "memory", 1)
-
-
-@dataclass(slots=True)
-class MemoryChanges:
-    """A change source that hears everything."""
-
-    disk: MemoryDisk
-
-    async def changes(self) -> Changes:
-        """What was noticed since the last call."""
-        while not self.disk.noticed:
-            await self.disk.heard.wait()
-            self.disk.heard = anyio.Event()
-        directories: dict[bytes, dict[bytes, Evidence]] = {}
-        for directory, name in self.disk.noticed:
-            directories.setdefault(directory, {})[name] = Evidence.FINISHED
-        self.disk.noticed.clear()
-        return Changes(directories)
-
-    def health(self) -> WatchHealth:
-        """Well."""
-        return WatchHealth("inotify")
-
-
-@dataclass(slots=True)
 class Stage:
     """Everything a scenario may touch; made within it, since its clock is the simulation's."""
 
     seed: int
     path: Path  # a real folder for SQLite and for the sandbox's bytes
+    hurried: bool = True  # no hop and no request takes any time
+    effects: Effects = field(default_factory=Effects)
     disk: MemoryDisk = field(default_factory=MemoryDisk)
     faults: Faults = field(default_factory=Faults)
     trace: list[tuple[float, str]] = field(default_factory=list)
+    told: Callable[[Activity], None] = lambda _: None
+    answered: Callable[[httpx.Request, httpx.Response], None] = lambda _request, _answer: None
+    state_failures: int = 0  # how many of the next questions to the state meet a full disk
+    lives: int = 0
+    endings: Bell = field(default_factory=Bell)  # rings when a process has ended
     server: State = field(init=False)
     clock: SimulatedClock = field(init=False)
+    engine: Engine | None = field(init=False, default=None)
+    _app: ASGIApp = field(init=False)
+    _life: Life | None = field(init=False, default=None)
+    _ended: anyio.Event = field(init=False)
+    _chance: random.Random | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock = SimulatedClock(self.seed)
@@ -171,48 +95,112 @@ class Stage:
             now=lambda: datetime.fromtimestamp(self.clock.now(), UTC),
             rng=random.Random(self.seed),  # noqa: S311 - repeatable on purpose
         )
+        self._app = with_faults(create_app(self.server), self.faults, self.server)
+        self._chance = None if self.hurried else random.Random(self.seed)  # noqa: S311 - likewise
+        self._ended = anyio.Event()
+        self._ended.set()
+        if not self.state.exists():
+            self.state.write_bytes(_migrated())
 
-    def setup(self, *, album: str | None = "{parent}", limits: Limits | None = None) -> Setup:
+    @property
+    def state(self) -> Path:
+        """The state file."""
+        return self.path / "state.db"
+
+    def setup(
+        self,
+        *,
+        album: str | None = "{parent}",
+        limits: Limits | None = None,
+        scan_every: float | None = None,
+    ) -> Setup:
         """One account, one folder."""
         account = Account("default", "http://immich.test", Secret(KEY))
-        folder = Folder("photos", ROOT, "default", album=album, settle=1.0)
+        folder = Folder("photos", ROOT, "default", album=album, settle=1.0, scan_every=scan_every)
         return Setup((account,), (folder,), limits or Limits(in_flight=8), str(self.path))
 
-    def surroundings(self) -> Surroundings:
-        """The simulated machine."""
+    def surroundings(self, life: Life) -> Surroundings:
+        """The simulated machine, as one process sees it."""
 
-        @asynccontextmanager
-        async def watch(_: Folder) -> AsyncIterator[ChangeSource]:
-            yield MemoryChanges(self.disk)
+        def watch(_: Folder) -> AbstractAsyncContextManager[ChangeSource]:
+            return self.disk.watched()
 
         def link(account: Account, limits: Limits) -> AbstractAsyncContextManager[Immich]:
-            app = with_faults(create_app(self.server), self.faults, self.server)
-            inner = httpx.ASGITransport(app, raise_app_exceptions=False)
-            return connect(account, limits, self.clock, FaultyTransport(inner, self.faults))
+            inner = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+            faulty = FaultyTransport(inner, self.faults)
+            transport = MortalTransport(faulty, life, self._chance, self.answered)
+            return connect(account, limits, self.clock, transport)
 
+        self.disk.happening = life.happening
         return Surroundings(
             clock=self.clock,
-            blocking=inline,
+            blocking=Hops(life, f"{self.state}-wal", self._chance, self._state_fails),
             disk=self.disk,
             watch=watch,
             hashing=lambda _: Lane("hash", 1),
             connect=link,
         )
 
+    def start(self, tasks: TaskGroup, setup: Setup | None = None) -> None:
+        """A new process begins; one at a time."""
+        assert self.engine is None
+        self.lives += 1
+        life = self._life = Life(self.effects, lambda: None)
+        self._ended = anyio.Event()
+        database = open_database(self.state)
+        engine = self.engine = Engine(
+            setup or self.setup(), self.surroundings(life), database, tell=self._tell
+        )
+
+        async def live() -> None:
+            with closing(database), anyio.CancelScope() as scope:
+                life.scopes.append(scope)
+                if life.dead:  # before it drew its first breath
+                    scope.cancel()
+                await engine.run()
+            self.engine = None
+            self._ended.set()
+            self.endings.ring()
+
+        tasks.start_soon(live)
+
+    async def kill(self) -> None:
+        """The process dies here and now, if there is one; its files stay as they are."""
+        if self._life is not None:
+            self._life.die()
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        """The process is asked to end, and does."""
+        if self.engine is not None:
+            self.engine.stop()
+        await self._ended.wait()
+
     @asynccontextmanager
     async def daemon(self, setup: Setup | None = None) -> AsyncIterator[Engine]:
         """The engine, running while the block lasts; then it is told to stop."""
-        with closing(open_database(self.path / "state.db")) as database:
-            engine = Engine(
-                setup or self.setup(),
-                self.surroundings(),
-                database,
-                tell=lambda one: self.trace.append((round(anyio.current_time(), 6), one.event)),
-            )
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(engine.run)
-                yield engine
-                engine.stop()
+        async with anyio.create_task_group() as tasks:
+            self.start(tasks, setup)
+            assert self.engine is not None
+            yield self.engine
+            await self.stop()
+
+    def _tell(self, activity: Activity) -> None:
+        self.trace.append((round(anyio.current_time(), 6), activity.event))
+        self.told(activity)
+
+    def _state_fails(self) -> bool:
+        self.state_failures -= self.state_failures > 0
+        return self.state_failures > 0
+
+
+@cache
+def _migrated() -> bytes:
+    """A new state file: to copy it is quicker than to make its tables again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "state.db")
+        open_database(path).close()
+        return path.read_bytes()
 
 
 async def until(condition: Callable[[], bool], *, within: float) -> None:

@@ -1,0 +1,269 @@
+"""A disk in memory: mounts, inodes, hard links, descriptors that outlive their names, bad sectors.
+
+Its own module because it must keep to what a real disk promises and to nothing else; what happens
+on it is told by the scenarios.
+"""
+
+import errno
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from immich_sync.core.errors import FileUnreadable, FileVanished
+from immich_sync.core.ports import Changes, Entry, RootIdentity, WatchHealth
+from immich_sync.core.types import Evidence, Stamp
+
+Happening = Callable[[str], None]
+"""Told of each effect before it takes place; may raise, and then it does not."""
+
+
+@dataclass(slots=True)
+class Inode:
+    """Some bytes and what the disk says of them."""
+
+    data: bytes
+    stamp: Stamp
+
+
+@dataclass(slots=True)
+class Volume:
+    """A file system: its files by path, and what tells it from others."""
+
+    identity: RootIdentity
+    files: dict[bytes, Inode] = field(default_factory=dict)
+
+
+def volume(name: str) -> Volume:
+    """An empty file system."""
+    return Volume(RootIdentity(name, "memory", 1))
+
+
+@dataclass(slots=True)
+class Trap:
+    """What happens to a file while it is being read: once, at the `after`-th read from now."""
+
+    path: bytes
+    after: int
+    spring: Callable[[], None]
+
+
+@dataclass(slots=True)
+class MemorySource:
+    """An open file in memory; it keeps its bytes when the name goes, as a descriptor does."""
+
+    disk: "MemoryDisk"
+    path: bytes
+    inode: Inode
+
+    def stamp(self) -> Stamp:
+        """The file's stamp now."""
+        return self.inode.stamp
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """The bytes there. Raises FileUnreadable."""
+        self.disk.happening(f"read {self.path!r}")
+        self.disk.refuse_if_broken(self.path)
+        self.disk.spring_traps(self.path)
+        return self.inode.data[offset : offset + length]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(slots=True)
+class MemoryDisk:
+    """What lies at the one root: the mounted volume; and who wants to hear of changes."""
+
+    mounted: Volume = field(default_factory=lambda: volume("home"))
+    missing: bool = False  # not even a mount point is there
+    broken: set[bytes] = field(default_factory=set)  # files and directories that give EIO
+    traps: list[Trap] = field(default_factory=list)
+    happening: Happening = lambda _: None
+    opens: int = 0
+    noticed: list[tuple[bytes, bytes, Evidence]] = field(default_factory=list)
+    overflowed: bool = False
+    listening: bool = False
+    heard: anyio.Event = field(default_factory=anyio.Event)
+    _inodes: int = 100
+    _ticks: int = 0  # no two changes carry the same time: a kernel that told them apart never lies
+
+    @property
+    def files(self) -> dict[bytes, Inode]:
+        """The mounted files by path."""
+        return self.mounted.files
+
+    # What people and programs do to it.
+
+    def write(
+        self,
+        path: bytes,
+        data: bytes,
+        now: float,
+        evidence: Evidence = Evidence.FINISHED,
+        *,
+        mtime_ns: int | None = None,
+    ) -> None:
+        """The path holds a new file with these bytes, whatever was there before."""
+        self._inodes += 1
+        at = self._time(now)
+        stamp = Stamp(len(data), at if mtime_ns is None else mtime_ns, self._inodes, at)
+        self.files[path] = Inode(data, stamp)
+        self.notice(path, evidence)
+
+    def rewrite(
+        self,
+        path: bytes,
+        data: bytes,
+        now: float,
+        evidence: Evidence = Evidence.FINISHED,
+        *,
+        keep_mtime: bool = False,
+    ) -> None:
+        """The file's bytes are others, in place: whoever has it open sees them."""
+        inode, at = self.files[path], self._time(now)
+        mtime_ns = inode.stamp.mtime_ns if keep_mtime else at
+        inode.stamp = Stamp(len(data), mtime_ns, inode.stamp.inode, at)
+        inode.data = data
+        self.notice(path, evidence)
+
+    def rename(self, old: bytes, new: bytes, now: float) -> None:
+        """The file is found under its new name only; its ctime moves."""
+        inode = self.files.pop(old)
+        inode.stamp = inode.stamp._replace(ctime_ns=self._time(now))
+        self.files[new] = inode
+        self.notice(old, None)
+        self.notice(new, Evidence.FINISHED)
+
+    def link(self, old: bytes, new: bytes, now: float) -> None:
+        """One file, two names; its ctime moves."""
+        inode = self.files[old]
+        inode.stamp = inode.stamp._replace(ctime_ns=self._time(now))
+        self.files[new] = inode
+        self.notice(new, Evidence.NONE)
+
+    def remove(self, path: bytes) -> None:
+        """The name is gone."""
+        del self.files[path]
+        self.notice(path, None)
+
+    def notice(self, path: bytes, evidence: Evidence | None) -> None:
+        """Who listens is told that the directory is dirty, and of the name with `evidence`."""
+        if not self.listening:
+            return
+        directory, _, name = path.rpartition(b"/")
+        told = (b"", Evidence.NONE) if evidence is None else (name, evidence)
+        self.noticed.append((directory, *told))
+        self.heard.set()
+
+    def overflow(self, *, silent: bool = False) -> None:
+        """Events were lost, and the kernel said so, unless it was `silent`."""
+        self.noticed.clear()
+        self.overflowed = self.listening and not silent
+        self.heard.set()
+
+    def _time(self, now: float) -> int:
+        self._ticks += 1
+        return int(now * 1e9) + self._ticks
+
+    # What the program may do: `core.ports.Disk`.
+
+    def list(self, root: bytes, directory: bytes) -> list[Entry]:
+        """Files and directories, in the order of their names. Raises OSError."""
+        del root
+        self.happening(f"list {directory!r}")
+        if directory in self.broken:
+            raise OSError(errno.EIO, "Input/output error")
+        if self.missing:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        inside = directory + b"/" if directory else b""
+        found: dict[bytes, Stamp | None] = {}
+        for path, inode in self.files.items():
+            if path.startswith(inside):
+                name, slash, _ = path[len(inside) :].partition(b"/")
+                found[name] = None if slash else inode.stamp
+        if directory and not found:  # directories live as long as their files
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return [Entry(name, found[name]) for name in sorted(found)]
+
+    def stat(self, root: bytes, relative: bytes) -> Stamp | None:
+        """The stamp of a file. Raises FileUnreadable."""
+        del root
+        self.happening(f"stat {relative!r}")
+        self.refuse_if_broken(relative)
+        inode = None if self.missing else self.files.get(relative)
+        return None if inode is None else inode.stamp
+
+    def open(self, root: bytes, relative: bytes) -> MemorySource:
+        """The file. Raises FileVanished, FileUnreadable."""
+        del root
+        self.happening(f"open {relative!r}")
+        self.refuse_if_broken(relative)
+        inode = None if self.missing else self.files.get(relative)
+        if inode is None:
+            raise FileVanished("it is not there any more")
+        self.opens += 1
+        return MemorySource(self, relative, inode)
+
+    def is_empty(self, root: bytes) -> bool:
+        """Whether there is no file at all."""
+        del root
+        self.happening("is it empty")
+        return not self.files
+
+    def identify(self, root: bytes) -> RootIdentity | None:
+        """The mounted volume's identity."""
+        del root
+        self.happening("identify")
+        return None if self.missing else self.mounted.identity
+
+    def refuse_if_broken(self, path: bytes) -> None:
+        """Raises FileUnreadable for a path on a bad sector."""
+        if path in self.broken:
+            raise FileUnreadable("it cannot be read: Input/output error")
+
+    def spring_traps(self, path: bytes) -> None:
+        """The file was read once more."""
+        for trap in [one for one in self.traps if one.path == path]:
+            trap.after -= 1
+            if trap.after <= 0:
+                self.traps.remove(trap)
+                trap.spring()
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator["MemoryChanges"]:
+        """Somebody listens while the block lasts."""
+        self.noticed.clear()
+        self.overflowed, self.listening = False, True
+        try:
+            yield MemoryChanges(self)
+        finally:
+            self.listening = False
+
+
+@dataclass(slots=True)
+class MemoryChanges:
+    """A change source that hears what is noticed."""
+
+    disk: MemoryDisk
+
+    async def changes(self) -> Changes:
+        """What was noticed since the last call."""
+        disk = self.disk
+        while not disk.noticed and not disk.overflowed:
+            await disk.heard.wait()
+            disk.heard = anyio.Event()
+        directories: dict[bytes, dict[bytes, Evidence]] = {}
+        for directory, name, evidence in disk.noticed:
+            names = directories.setdefault(directory, {})
+            if name:
+                names[name] = evidence
+        found = Changes(directories, "overflow" if disk.overflowed else "")
+        disk.noticed.clear()
+        disk.overflowed = False
+        return found
+
+    def health(self) -> WatchHealth:
+        """Well."""
+        return WatchHealth("inotify")
