@@ -132,8 +132,12 @@ async def _drained(engine: Engine) -> bool:
         return False
     if not all(intake.is_quiet() for intake in intakes):
         return False
-    approved = [folder for folder in engine.intakes if not engine.unapproved(folder)]
-    return (await _counts(engine, approved)).due == 0
+    workable = [
+        folder
+        for folder, intake in engine.intakes.items()
+        if intake.root.online and not engine.unapproved(folder)
+    ]
+    return (await _counts(engine, workable)).due == 0
 
 
 async def _counts(engine: Engine, folders: Collection[FolderId]) -> queue.Counts:

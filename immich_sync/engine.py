@@ -83,7 +83,9 @@ class Engine:
         self.world = World(
             surroundings.clock, surroundings.blocking, surroundings.disk, store, journal
         )
-        self.crew = Crew(self.world, setup.limits, resettle=self._resettle, tell=tell)
+        self.crew = Crew(
+            self.world, setup.limits, root=self._root, resettle=self._resettle, tell=tell
+        )
 
     async def run(self) -> None:
         """Sync until `stop` is called, or until an account turns out to be unusable (`fatal`)."""
@@ -174,7 +176,7 @@ class Engine:
 
     async def _take_in(self, folder: Folder, row: FolderRow) -> None:
         looking = _looking(folder)
-        root = Root(folder, row.id, self.world, looking)
+        root = Root(folder, row.id, self.world, looking, turned=self.crew.bell.ring)
         async with self._surroundings.watch(folder) as source:
             intake = Intake(
                 folder, row.id, root, self.world, source,
@@ -241,6 +243,10 @@ class Engine:
             believed=lambda: not auditor.doubt,
         )
         self.crew.bell.ring()
+
+    def _root(self, folder: FolderId) -> Root | None:
+        intake = self.intakes.get(folder)
+        return None if intake is None else intake.root
 
     def _resettle(self, place: Place) -> None:
         if intake := self.intakes.get(place.folder):

@@ -40,8 +40,6 @@ HANDFUL = 64
 """Directories listed in one hop to a thread."""
 RELIST = 1.0
 """Seconds between two listings of the same directory, however often it is dirty."""
-ROOT_CHECK = 30.0
-"""Seconds between two looks at the root: a mount comes and goes without any event."""
 
 log = structlog.get_logger()
 
@@ -73,6 +71,8 @@ class Intake:
         self._listed: dict[bytes, float] = {}  # when a directory was last listed (monotonic)
         self._moved, self._soiled, self._asked = Bell(), Bell(), Bell()
         self._wanted = "start"  # why a full scan is due at once; "" if none is
+        self._scan_began = 0.0  # monotonic, as is all waiting: the wall clock may be set
+        self._outages = -1  # of the root, when the last finished scan began
 
     async def run(self) -> None:
         """Watch, scan and look until cancelled."""
@@ -98,15 +98,7 @@ class Intake:
 
     def scan_due(self) -> float:
         """When the next full scan is due, in wall-clock seconds."""
-        if self.last_scan is None:
-            return self._world.clock.now() + ROOT_CHECK  # offline since the start
-        return next_scan(
-            self.last_scan,
-            mode=self._source.health().mode,
-            at=self.folder.scan_at,
-            every=self.folder.scan_every,
-            poll_interval=self.folder.poll_interval,
-        )
+        return self._world.clock.now() + self._wait_for_scan()
 
     def looks_at(self, place: Place) -> float | None:
         """When a file that was seen moving is looked at next (monotonic); None for others."""
@@ -139,22 +131,37 @@ class Intake:
 
     async def _scan_when_due(self) -> None:
         while True:
-            if self._wanted or self.scan_due() <= self._world.clock.now():
+            if self._wait_for_scan() <= 0.0:
                 await self._scan(self._wanted or "time")
-            wait = min(max(0.0, self.scan_due() - self._world.clock.now()), ROOT_CHECK)
             if not self._wanted:
-                await self._asked.heard(wait)
+                await self._asked.heard(min(self._wait_for_scan(), self.folder.root_check))
             await self._notice_mounts()
 
+    def _wait_for_scan(self) -> float:
+        """Seconds until the next full scan, if the root stays as it is."""
+        if self._wanted:
+            return 0.0
+        if self.last_scan is None or not self.root.online:
+            return self.folder.root_check  # once it is online, that alone is a reason
+        now = self._world.clock.now()
+        began = now - (anyio.current_time() - self._scan_began)
+        due = next_scan(
+            LastScan(began, self.last_scan.took),
+            mode=self._source.health().mode,
+            at=self.folder.scan_at,
+            every=self.folder.scan_every,
+            poll_interval=self.folder.poll_interval,
+        )
+        return max(0.0, due - now)
+
     async def _notice_mounts(self) -> None:
-        was = self.root.online
-        if await self.root.check() and not was:
+        if await self.root.check() and self.root.outages != self._outages:
             self.scan_soon("online again")
 
     async def _scan(self, why: str) -> None:
         self._wanted, self.scanning = "", True
-        began, clock = anyio.current_time(), self._world.clock
-        last = clock.now()
+        began, last = anyio.current_time(), self._world.clock.now()
+        outages = self.root.outages
         tally = await scan(self.folder, self.folder_id, self.root, self._world, self._looking)
         now = anyio.current_time()
         for place in tally.moving:
@@ -162,6 +169,7 @@ class Intake:
         self._moved.ring()
         if tally.finished:
             self.tally, self.last_scan = tally, LastScan(last, now - began)
+            self._scan_began, self._outages = began, outages
             log.info(
                 "scanned", folder=self.folder.name, why=why, files=tally.files, due=tally.due,
                 gone=tally.gone, seconds=round(now - began, 2),

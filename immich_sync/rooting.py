@@ -4,6 +4,8 @@ Its own module because a mount comes and goes without any event, and because eve
 treats a file as gone has to ask here, before and after it looked.
 """
 
+from collections.abc import Callable
+
 import structlog
 
 from immich_sync.core.folder import Folder
@@ -20,16 +22,26 @@ log = structlog.get_logger()
 
 
 class Root:
-    """What is believed of one folder's root; `check` looks again."""
+    """What is believed of a folder's root; `check` looks again, and tells `turned` of a change."""
 
-    def __init__(self, folder: Folder, folder_id: FolderId, world: World, looking: Lane) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        folder_id: FolderId,
+        world: World,
+        looking: Lane,
+        turned: Callable[[], None],
+    ) -> None:
         self.state = RootState.OFFLINE
         self.why = "not looked at yet"
+        self.outages = 0  # how often it was online and then was not
         self._folder = folder
         self._id = folder_id
         self._world = world
         self._looking = looking
-        self._approved = False
+        self._turned = turned
+        self._asked_to_believe = False
+        self._approved: str | None = None  # the identity that a person spoke of
 
     @property
     def online(self) -> bool:
@@ -37,8 +49,12 @@ class Root:
         return self.state is RootState.ONLINE
 
     def approve(self) -> None:
-        """A person says that what lies there now is the folder: believed at the next check."""
-        self._approved = True
+        """A person says that what lies there now is the folder, empty or not.
+
+        Believed from the next check on, until that is no longer needed: all that is known of files
+        that are not there has to be forgotten first.
+        """
+        self._asked_to_believe = True
 
     async def check(self) -> bool:
         """Look at the root; True if it is online. Raises StateTrouble."""
@@ -54,11 +70,17 @@ class Root:
             self.state, self.why = judge(
                 RootFacts(seen, remembered, empty, known, len(sample), found)
             )
-        if self._approved and seen is not None:
-            self.state, self.why, self._approved = RootState.ONLINE, "", False
+        if self._asked_to_believe and seen is not None:
+            self._asked_to_believe, self._approved = False, str(seen)
+        if self.online:
+            self._approved = None
+        elif seen is not None and self._approved == str(seen):
+            self.state, self.why = RootState.ONLINE, ""
         if self.online and remembered != str(seen):
             await self._world.store(accounts.set_identity, self._id, str(seen))
         if self.state is not before:
+            self.outages += before is RootState.ONLINE
+            self._turned()
             if self.online:
                 log.info("folder_online", folder=self._folder.name)
             else:

@@ -13,7 +13,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from immich_sync.bell import Bell
 from immich_sync.core import backoff
-from immich_sync.core.errors import FileTrouble, SyncTrouble
+from immich_sync.core.errors import FileTrouble, FileVanished, SyncTrouble
 from immich_sync.core.folder import Limits
 from immich_sync.core.types import (
     Activity,
@@ -28,6 +28,7 @@ from immich_sync.core.types import (
     Record,
 )
 from immich_sync.pipeline import Route, sync
+from immich_sync.rooting import Root
 from immich_sync.store import queue
 from immich_sync.world import World
 
@@ -49,6 +50,7 @@ class Crew:
         world: World,
         limits: Limits,
         *,
+        root: Callable[[FolderId], Root | None],
         resettle: Callable[[Place], None],
         tell: Callable[[Activity], None],
     ) -> None:
@@ -60,6 +62,7 @@ class Crew:
         self._ends: deque[float] = deque(maxlen=RECENT)  # when jobs ended (monotonic)
         self._world = world
         self._limits = limits
+        self._root = root  # of a folder, once somebody looks after it
         self._resettle = resettle
         self._tell = tell
 
@@ -68,8 +71,12 @@ class Crew:
         return [
             folder
             for folder, route in self.routes.items()
-            if route.is_open() and folder not in self.paused
+            if route.is_open() and folder not in self.paused and self._is_online(folder)
         ]
+
+    def _is_online(self, folder: FolderId) -> bool:
+        root = self._root(folder)
+        return root is not None and root.online
 
     def pause(self, folder: FolderId) -> None:
         """Start on none of the folder's files until told otherwise."""
@@ -135,6 +142,8 @@ class Crew:
         try:
             result = await sync(due, route, self._world)
         except SyncTrouble as trouble:
+            if isinstance(trouble, FileVanished) and not await self._look_at_root(due.job):
+                return ()  # the whole folder is away: nothing in it counts as gone
             return self._judge(trouble, due, route)
         except anyio.ClosedResourceError:
             return ()  # all is ending, and a coalescer ended first: the job is still due
@@ -144,6 +153,10 @@ class Crew:
                 FileTrouble(f"unexpected {type(bug).__name__}; please report it"), due, route
             )
         return (Done(due.job), self._report(result.outcome.value, due.job))
+
+    async def _look_at_root(self, job: Job) -> bool:
+        root = self._root(job.place.folder)
+        return root is not None and await root.check()
 
     def _judge(self, trouble: SyncTrouble, due: Due, route: Route) -> Sequence[Record]:
         clock, job = self._world.clock, due.job

@@ -58,8 +58,8 @@ def next_step(facts: Facts, *, wants_album: bool, now: float, restores: bool = F
     if facts.absent:  # lost what it once proved to have: never put back behind a person's back
         known = asset is not None and asset.verified_at is not None
         return Step.MISS if known or facts.tombstoned else Step.UPLOAD
-    if asset is None or asset.verified_at is None or asset.verified_at < now - FRESH:
-        return Step.CHECK
+    if asset is None or asset.verified_at is None or not now - FRESH <= asset.verified_at <= now:
+        return Step.CHECK  # a word of tomorrow is an old one: the clock was set back
     if asset.removed_at is not None:
         return Step.MISS
     if asset.trashed_at is not None:
