@@ -1,0 +1,366 @@
+"""Days of an engine on a simulated machine, with a person and an accident at the server."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+
+from immich_sync import status
+from immich_sync.control import Request
+from immich_sync.core.folder import Setup
+from immich_sync.core.status import Status
+from immich_sync.engine import Engine
+from immich_sync.orders import Orders
+from immich_sync.sandbox import Status as Answer
+from immich_sync.sandbox import StoredAsset, stored_assets
+from immich_sync.sandbox.records import Asset
+from immich_sync.store.tombstones import FILE
+from tests.faults.stage import Stage, simulate, until
+
+DAY = 24 * 3600.0
+CHECKS = "/api/assets/bulk-upload-check"
+
+
+async def _synced(stage: Stage, engine: Engine, count: int) -> None:
+    """So many new files are in Immich."""
+    for number in range(count):
+        stage.disk.write(b"d/%04d.raw" % number, b"photo %d" % number, stage.clock.now())
+    await until(lambda: len(stored_assets(stage.server)) == count, within=900)
+    await until(lambda: not engine.crew.busy, within=60)
+
+
+def _on_the_server(stage: Stage, name: str) -> Asset:
+    return next(one for one in stage.server.assets if one.original_file_name == name)
+
+
+def _trash(stage: Stage, name: str) -> None:
+    asset = _on_the_server(stage, name)
+    stage.server.assets.put(replace(asset, trashed_at=stage.server.stamp()))
+
+
+def _restore(stage: Stage, name: str) -> None:
+    stage.server.assets.put(replace(_on_the_server(stage, name), trashed_at=None))
+
+
+def _erase(stage: Stage, name: str) -> None:
+    stage.server.erase(_on_the_server(stage, name))
+
+
+def _wipe(stage: Stage, keep: int = 0) -> None:
+    for asset in list(stage.server.assets)[keep:]:
+        stage.server.erase(asset)
+
+
+def _names(stage: Stage) -> list[str]:
+    return sorted(one.name for one in stored_assets(stage.server) if not one.trashed)
+
+
+def _checks(stage: Stage) -> int:
+    return sum(one.path.startswith(CHECKS) for one in stage.server.requests)
+
+
+async def _said(engine: Engine) -> Status:
+    return await status.of(engine, since=0.0)
+
+
+async def _problems(engine: Engine) -> list[tuple[str, str]]:
+    return [(one.what, one.path) for one in (await _said(engine)).problems]
+
+
+def _setup(stage: Stage, trashed: str = "leave") -> Setup:
+    """One folder, whose root is looked at seldom: these are long days."""
+    setup = stage.setup()
+    folder = replace(setup.folders[0], trashed=trashed, root_check=3600.0)
+    return replace(setup, folders=(folder,))
+
+
+async def _order(engine: Engine, request: Request) -> object:
+    return await Orders(engine).handle(request)
+
+
+def _lose_the_state(folder: Path) -> None:
+    for file in folder.glob("state.db*"):
+        file.unlink()
+
+
+APPROVE = Request("approve", folder="photos")
+
+
+def test_each_day_the_server_is_asked_once_for_what_it_should_have(tmp_path: Path) -> None:
+    """And not again by a restart on the same day."""
+
+    async def scenario() -> list[int]:
+        stage, asked = Stage(1, tmp_path), []
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 3)
+            await anyio.sleep(DAY)  # its night, and its morning
+            for _ in range(3):
+                before = _checks(stage)
+                await anyio.sleep(DAY)
+                asked.append(_checks(stage) - before)
+        before = _checks(stage)
+        async with stage.daemon(_setup(stage)):
+            await anyio.sleep(60)
+        return [*asked, _checks(stage) - before]
+
+    assert simulate(scenario, seed=1) == [1, 1, 1, 0]
+
+
+def test_a_start_after_a_long_time_asks_at_once(tmp_path: Path) -> None:
+    """What was removed while nobody was running is known within a minute."""
+
+    async def scenario() -> tuple[int, list[tuple[str, str]]]:
+        stage = Stage(2, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 3)
+        _erase(stage, "0001.raw")
+        await anyio.sleep(2 * DAY)
+        before = _checks(stage)
+        async with stage.daemon(_setup(stage)) as engine:
+            await anyio.sleep(60)
+            return _checks(stage) - before, await _problems(engine)
+
+    assert simulate(scenario, seed=2) == (1, [("missing", "/photos/d/0001.raw")])
+
+
+def test_what_goes_through_the_trash_stays_away_and_is_no_problem(tmp_path: Path) -> None:
+    """Trashed, purged, restored: counted from the next morning on, and nothing goes up again."""
+
+    async def scenario() -> list[tuple[int, int, int, list[tuple[str, str]]]]:
+        stage, seen = Stage(3, tmp_path), []
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 4)
+
+            async def morning() -> None:
+                await anyio.sleep(DAY)
+                said = await _said(engine)
+                folder = said.folders[0]
+                counts = folder.verified, folder.trashed, folder.failed
+                seen.append((*counts, await _problems(engine)))
+
+            _trash(stage, "0001.raw")
+            _trash(stage, "0002.raw")
+            await morning()
+            _erase(stage, "0001.raw")
+            _restore(stage, "0002.raw")
+            await morning()
+            _erase(stage, "0003.raw")
+            await morning()
+        assert _names(stage) == ["0000.raw", "0002.raw"]
+        return seen
+
+    assert simulate(scenario, seed=3) == [
+        (2, 2, 0, []),
+        (3, 1, 0, []),
+        (2, 1, 1, [("missing", "/photos/d/0003.raw")]),
+    ]
+
+
+def test_a_folder_may_list_what_was_trashed(tmp_path: Path) -> None:
+    """With `report`, each file is listed while it lies in the trash and after that."""
+
+    async def scenario() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        stage = Stage(4, tmp_path)
+        async with stage.daemon(_setup(stage, "report")) as engine:
+            await _synced(stage, engine, 2)
+            _trash(stage, "0001.raw")
+            await anyio.sleep(DAY)
+            trashed = await _problems(engine)
+            _erase(stage, "0001.raw")
+            await anyio.sleep(DAY)
+            return trashed, await _problems(engine)
+
+    path = "/photos/d/0001.raw"
+    assert simulate(scenario, seed=4) == ([("trashed", path)], [("removed", path)])
+
+
+def test_a_folder_may_take_its_photos_out_of_the_trash(tmp_path: Path) -> None:
+    """With `restore`, they are out of it the next morning, proved, and in their album."""
+
+    async def scenario() -> tuple[list[StoredAsset], int, bytes]:
+        stage = Stage(5, tmp_path)
+        async with stage.daemon(_setup(stage, "restore")) as engine:
+            await _synced(stage, engine, 3)
+            _trash(stage, "0001.raw")
+            await anyio.sleep(DAY)
+            verified = (await _said(engine)).folders[0].verified
+        return stored_assets(stage.server), verified, (tmp_path / FILE).read_bytes()
+
+    assets, verified, tombstones = simulate(scenario, seed=5)
+
+    assert [(one.trashed, one.albums) for one in assets] == [(False, ("d",))] * 3
+    assert verified == 3
+    assert [line.count(b'"back"') for line in tombstones.splitlines()] == [0, 1]
+
+
+def test_an_audit_waits_for_a_server_that_is_down(tmp_path: Path) -> None:
+    """It costs the server no more than its probes, and is made up for when it is back."""
+
+    async def scenario() -> tuple[int, list[tuple[str, str]]]:
+        stage = Stage(6, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 3)
+            _erase(stage, "0000.raw")
+            busy = stage.faults.add(Answer(503))
+            await anyio.sleep(DAY)
+            stage.faults.remove(busy)
+            await until(lambda: engine.links["default"].immich.gate.trouble is None, within=1900)
+            await anyio.sleep(60)
+            return busy.fired, await _problems(engine)
+
+    fired, problems = simulate(scenario, seed=6)
+
+    assert 1 < fired <= DAY / 30 + 2
+    assert problems == [("missing", "/photos/d/0000.raw")]
+
+
+async def _doubtful(stage: Stage, engine: Engine) -> None:
+    """The server was emptied, and a night is over."""
+    await _synced(stage, engine, 30)
+    _wipe(stage)
+    await anyio.sleep(DAY)
+
+
+def test_an_emptied_server_is_filled_again_only_when_approved(tmp_path: Path) -> None:
+    """Nothing goes up and nothing is buried before; then everything, and nothing is read twice."""
+
+    async def scenario() -> tuple[Status, list[str], int, int]:
+        stage = Stage(7, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _doubtful(stage, engine)
+            stage.disk.write(b"d/new.raw", b"a new one", stage.clock.now())
+            await anyio.sleep(DAY)
+            said, names = await _said(engine), _names(stage)
+            assert not (tmp_path / FILE).exists()
+            opens = stage.disk.opens
+            await _order(engine, APPROVE)
+            await until(lambda: len(_names(stage)) == 31, within=600)
+            await until(lambda: not engine.crew.busy, within=60)
+            verified = (await _said(engine)).folders[0].verified
+            return said, names, stage.disk.opens - opens, verified
+
+    said, names, opens, verified = simulate(scenario, seed=7)
+
+    assert names == []
+    assert said.folders[0].state == "unapproved"
+    [problem] = said.problems
+    assert problem.what == "doubtful_server"
+    assert "30 of 30 photos" in problem.advice
+    assert "immich-sync approve photos" in problem.advice
+    assert opens == 30 + 2  # each for its upload, and the new one to be read before
+    assert verified == 31
+
+
+def test_an_emptied_server_may_have_been_emptied_on_purpose(tmp_path: Path) -> None:
+    """`approve --removed`: nothing goes up, not even with the state gone; new files do."""
+
+    async def scenario() -> tuple[list[str], list[str]]:
+        stage = Stage(8, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _doubtful(stage, engine)
+            await _order(engine, replace(APPROVE, removed=True))
+            stage.disk.write(b"d/new.raw", b"a new one", stage.clock.now())
+            await until(lambda: _names(stage) == ["new.raw"], within=600)
+            folder = (await _said(engine)).folders[0]
+            assert (folder.state, folder.trashed, folder.verified) == ("watching", 30, 1)
+            before = _names(stage)
+        _lose_the_state(tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await until(engine.audited, within=60)
+            await anyio.sleep(600)
+            assert (await _said(engine)).folders[0].trashed == 30
+            return before, _names(stage)
+
+    assert simulate(scenario, seed=8) == (["new.raw"], ["new.raw"])
+
+
+def test_a_doubt_survives_a_restart_and_ends_when_the_server_is_mended(tmp_path: Path) -> None:
+    """A database that was not mounted is: within an hour all goes on, and nothing was sent."""
+
+    async def scenario() -> tuple[str, int, int]:
+        stage = Stage(9, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 30)
+            assets = list(stage.server.assets)
+            uploads = _uploads(stage)
+            for asset in assets:
+                stage.server.assets.drop(asset.id)
+                del stage.server._by_checksum[asset.owner_id, asset.checksum]
+            await anyio.sleep(DAY)
+        async with stage.daemon(_setup(stage)) as engine:
+            await anyio.sleep(600)
+            doubted = (await _said(engine)).folders[0].state
+            for asset in assets:
+                stage.server.add_asset(asset)
+            await anyio.sleep(3700)
+            folder = (await _said(engine)).folders[0]
+            assert folder.state == "watching"
+            return doubted, folder.verified, _uploads(stage) - uploads
+
+    assert simulate(scenario, seed=9) == ("unapproved", 30, 0)
+
+
+def test_an_emptied_server_is_noticed_at_work(tmp_path: Path) -> None:
+    """When many known files are touched and all are gone, the audit does not wait for the night."""
+
+    async def scenario() -> tuple[str, int, int]:
+        stage = Stage(10, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 40)
+            _wipe(stage)
+            await anyio.sleep(700)  # until the server's word is not fresh any more
+            for number in range(40):
+                stage.disk.rename(b"d/%04d.raw" % number, b"e/%04d.raw" % number, stage.clock.now())
+            await anyio.sleep(300)
+            state = (await _said(engine)).folders[0].state
+            sent = len(_names(stage))
+            await _order(engine, APPROVE)
+            await until(lambda: len(_names(stage)) == 40, within=600)
+            await until(lambda: not engine.crew.busy, within=60)
+            said = await _said(engine)
+            assert said.problems == ()
+            return state, sent, said.folders[0].verified
+
+    assert simulate(scenario, seed=10) == ("unapproved", 0, 40)
+
+
+def test_an_older_backup_is_healed_by_checks_alone(tmp_path: Path) -> None:
+    """What it still has is not sent again; what it has not, is, after a person's word."""
+
+    async def scenario() -> tuple[int, int]:
+        stage = Stage(11, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 60)
+            _wipe(stage, keep=35)
+            await anyio.sleep(DAY)
+            assert (await _said(engine)).folders[0].state == "unapproved"
+            uploads, opens = _uploads(stage), stage.disk.opens
+            await _order(engine, APPROVE)
+            await until(lambda: len(_names(stage)) == 60, within=600)
+            await until(lambda: not engine.crew.busy, within=60)
+            return _uploads(stage) - uploads, stage.disk.opens - opens
+
+    assert simulate(scenario, seed=11) == (25, 25)
+
+
+def test_what_was_trashed_before_the_server_was_emptied_stays_away(tmp_path: Path) -> None:
+    """A person's decision outlives the accident that came after it."""
+
+    async def scenario() -> list[str]:
+        stage = Stage(12, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 30)
+            _trash(stage, "0007.raw")
+            await anyio.sleep(DAY)
+            _wipe(stage)
+            await anyio.sleep(DAY)
+            await _order(engine, APPROVE)
+            await until(lambda: len(_names(stage)) == 29, within=600)
+            await anyio.sleep(600)
+        return _names(stage)
+
+    assert "0007.raw" not in simulate(scenario, seed=12)
+
+
+def _uploads(stage: Stage) -> int:
+    return sum((one.method, one.path) == ("POST", "/api/assets") for one in stage.server.requests)
