@@ -123,6 +123,7 @@ class Engine:
         if account := self.strangers.pop(folder, None):
             now = self.world.clock.now()
             await self.world.store(accounts.assign, folder, account, now)
+            await self.tombstones.reopen(account)
             self._open_way(folder, account)
         if auditor := self.auditors.get(intake.folder.account):
             auditor.answer(removed=removed)

@@ -21,10 +21,14 @@ class Tombstones:
         self._standing: dict[AccountId, dict[Checksum, Hold]] = {}
 
     async def open(self, account: AccountId) -> None:
-        """The account's tombstones are known; a second call does nothing."""
+        """The account's tombstones are known; once they are, a call does nothing."""
         if account not in self._standing:
-            found = await self._store(tombstones.open_tombstones, account, self._now())
-            self._standing.setdefault(account, found)
+            await self.reopen(account)
+
+    async def reopen(self, account: AccountId) -> None:
+        """The same, with those of folders that were given to the account since."""
+        found = await self._store(tombstones.open_tombstones, account, self._now())
+        self._standing[account] = self._standing.get(account, {}) | found
 
     def hold(self, account: AccountId, checksum: Checksum) -> Hold | None:
         """How a file with these bytes is held if the server has them no more; None: it is not."""

@@ -5,7 +5,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -19,18 +19,9 @@ from immich_sync.core.errors import Misconfigured, StateTrouble
 pytestmark = pytest.mark.anyio
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler may return."""
-
-    command: str
-    paths: tuple[str, ...] | None
-    folder: str | None
-
-
 async def echo(request: Request) -> object:
-    """Answers with the request."""
-    return Answer(request.command, request.paths, request.folder)
+    """Answers with the request, which is a dataclass as answers are."""
+    return request
 
 
 @asynccontextmanager
@@ -64,10 +55,11 @@ def said(path: Path, *pieces: bytes) -> bytes:
     [
         Request("status"),
         Request("retry", ("/photos/a.jpg", "/photos/caf\udce9 \n.jpg")),
-        Request("approve", folder="Trips"),
+        Request("approve", folder="Trips", removed=True),
+        Request("retry", ("/photos/a.jpg",), force=True),
         Request("retry", tuple(f"/photos/{number:04}.jpg" for number in range(5000))),
     ],
-    ids=["status", "names that are no text", "folder", "many paths"],
+    ids=["status", "names that are no text", "folder", "force", "many paths"],
 )
 async def test_a_request_arrives_and_its_answer_returns(tmp_path: Path, request_: Request) -> None:
     """Every field arrives as it was sent; a dataclass returns as an object."""
@@ -76,7 +68,7 @@ async def test_a_request_arrives_and_its_answer_returns(tmp_path: Path, request_
         answer = await asked(path, request_)
 
     paths = None if request_.paths is None else list(request_.paths)
-    assert answer == {"command": request_.command, "paths": paths, "folder": request_.folder}
+    assert answer == {**asdict(request_), "paths": paths}
 
 
 async def test_only_this_user_may_ask(tmp_path: Path) -> None:
@@ -98,7 +90,7 @@ async def test_a_dead_daemons_socket_is_replaced(tmp_path: Path) -> None:
     async with door(path):
         answer = await asked(path, Request("scan"))
 
-    assert answer == {"command": "scan", "paths": None, "folder": None}
+    assert answer == asdict(Request("scan"))
     assert not path.exists()
 
 
@@ -109,7 +101,7 @@ async def test_a_long_path_is_reached(tmp_path: Path) -> None:
     async with door(folder / "control.sock"):
         answer = await asked(folder / "control.sock", Request("scan"))
 
-    assert answer == {"command": "scan", "paths": None, "folder": None}
+    assert answer == asdict(Request("scan"))
 
 
 async def test_a_socket_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
@@ -209,7 +201,7 @@ async def test_a_broken_client_hurts_nobody(tmp_path: Path, client: Callable[[Pa
             await anyio.to_thread.run_sync(client, path)
         answer = await asked(path, Request("scan"))
 
-    assert answer == {"command": "scan", "paths": None, "folder": None}
+    assert answer == asdict(Request("scan"))
 
 
 async def test_a_silent_client_does_not_hold_up_others(tmp_path: Path) -> None:
@@ -220,7 +212,7 @@ async def test_a_silent_client_does_not_hold_up_others(tmp_path: Path) -> None:
             silent.connect(str(path))
             answer = await asked(path, Request("scan"))
 
-    assert answer == {"command": "scan", "paths": None, "folder": None}
+    assert answer == asdict(Request("scan"))
 
 
 async def test_a_daemon_that_does_not_answer_is_named(tmp_path: Path) -> None:

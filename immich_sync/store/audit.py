@@ -112,20 +112,28 @@ class _Settling:
     def hold(self, checksums: Iterable[Checksum], hold: Hold) -> None:
         """These are gone, and their files are held."""
         self.mark(_GONE, ((checksum, None) for checksum in checksums))
+        if not self._is_marked():
+            return
         said = {"hold": hold.value, "note": audit.note(hold), "began": self.began}
         self.connection.execute(_HOLD, {**said, **self.where()})
 
     def free_marked(self) -> None:
         """What is marked is not held any more for having been gone."""
-        self.connection.execute(_FREE_MARKED, self.where())
+        if self._is_marked():
+            self.connection.execute(_FREE_MARKED, self.where())
 
     def free_returned(self) -> None:
         """What is there is not held any more for having been gone, and is marked."""
         freed = self.connection.execute(_FREE_RETURNED, self.where()).fetchall()
         self.mark_all(Checksum(sha1) for (sha1,) in freed)
 
+    def _is_marked(self) -> bool:
+        return self.connection.execute("SELECT 1 FROM marked").fetchone() is not None
+
     def make_due(self, priority: Priority, folders: Collection[FolderId] | None = None) -> None:
         """The files with these bytes are due (in these folders only, if given)."""
+        if not self._is_marked():
+            return
         when = {"priority": priority.value, "began": self.began}
         self.connection.execute(_DUE, {**when, **self.where(folders)})
 

@@ -21,6 +21,7 @@ from immich_sync.core.errors import Misconfigured
         ["upload", "a", "--album", "--album-name", "b"],
         ["retry"],
         ["retry", "a", "--all"],
+        ["retry", "--all", "--force"],
         ["approve"],
         ["sandbox", "--server-version", "1.0"],
         ["sandbox", "--port", "70000"],

@@ -44,6 +44,10 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         FOLDER + 'watch = "fsevents"\n',
         "'fsevents' is not known here; choose from: auto, inotify, poll",
     ),
+    "a wrong word about the trash": (
+        FOLDER + 'trashed = "empty"\n',
+        "trashed: 'empty' is not known here; choose from: leave, restore, report",
+    ),
     "a deletion that is not there yet": (
         FOLDER + 'after_upload = "delete"\n',
         "after_upload: 'delete' is not known here; choose from: keep",

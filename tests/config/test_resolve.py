@@ -49,6 +49,7 @@ def test_a_folder_says_what_the_defaults_do_not(write: WRITE, tmp_path: Path) ->
                 settle = "500ms"
                 scan_at = 04:15:00
                 watch = "poll"
+                trashed = "restore"
                 after_upload = "keep"
 
                 [defaults]
@@ -77,6 +78,7 @@ def test_a_folder_says_what_the_defaults_do_not(write: WRITE, tmp_path: Path) ->
             poll_interval=300,
             scan_at=time(4, 15),
             watch="poll",
+            trashed="restore",
         ),
     )
     assert setup.limits == Limits(uploads=2, retry_first=10)
