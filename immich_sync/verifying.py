@@ -40,6 +40,7 @@ from immich_sync.store import accounts, ledger
 from immich_sync.store.database import STATE_FILE, open_read_only
 from immich_sync.store.door import Store
 from immich_sync.store.holdings import account_of, folder_at, holdings
+from immich_sync.store.tombstones import removed
 
 ALL = -1
 """A count without an end."""
@@ -54,6 +55,7 @@ class _Server:
     immich: Immich
     user: str
     takes: frozenset[bytes]  # extensions
+    removed: frozenset[Checksum]  # by a person, as the tombstones tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def verify(
                 immich = await connections.enter_async_context(
                     surroundings.connect(account, setup.limits)
                 )
-                servers[account.name] = await _reached(immich)
+                servers[account.name] = await _reached(immich, Path(setup.state))
         shown_to = progress or Silent()
         urls = {account.name: account.url for account in setup.accounts}
         done: list[tuple[FolderVerification, list[Gap]]] = []
@@ -114,12 +116,13 @@ async def verify(
     return Verification(not gaps, tuple(one for one, _ in done), gaps)
 
 
-async def _reached(immich: Immich) -> _Server:
+async def _reached(immich: Immich, state: Path) -> _Server:
     me = await immich.whoami()
     types = await immich.media_types()
     image = [end.encode() for end in types.image]
     video = [end.encode() for end in types.video]
-    return _Server(immich, me.identity, frozenset(media_types(image, video)))
+    taken = frozenset(media_types(image, video))
+    return _Server(immich, me.identity, taken, removed(state, me.identity))
 
 
 @asynccontextmanager
@@ -237,6 +240,7 @@ class _Look:
                 there=presence.asset_id is not None,
                 trashed=presence.trashed,
                 taken=extension_of(one.relative.rpartition(b"/")[2]) in self.server.takes,
+                removed=checksum in self.server.removed,
             )
             self._judged(one, *stand(seen, one.known))
         self.progress.finished(len(found))

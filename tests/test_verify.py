@@ -130,6 +130,20 @@ async def test_what_a_person_removed_is_settled(home: Household) -> None:
     assert (found.folders[0].safe, found.folders[0].removed) == (3, 1)
 
 
+async def test_a_tombstone_settles_without_the_state(home: Household) -> None:
+    """Whatever is lost with the state, what a person removed is no gap: the tombstones tell."""
+    await home.throw_away(["1.jpg"], for_good=False)
+    (home.photos / "1.jpg").rename(home.photos / "new name.jpg")
+    assert await home.sync() == 0
+    await home.throw_away(["1.jpg"], for_good=True)
+    (home.home / "state" / "state.db").unlink()
+
+    found = await verify(home.setup)
+
+    assert gaps(found) == []
+    assert (found.folders[0].safe, found.folders[0].removed) == (3, 1)
+
+
 async def test_a_flipped_bit_under_the_same_times_is_different(home: Household) -> None:
     """Its ctime tells that something happened: it is read, and found to hold other bytes."""
     flip(home.photos / "2.jpg")

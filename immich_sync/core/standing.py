@@ -68,6 +68,7 @@ class Seen:
     there: bool  # whether the server has them, its trash included
     trashed: bool
     taken: bool  # whether the server takes files of this extension
+    removed: bool = False  # a tombstone says that a person took these bytes out of Immich
 
 
 NOTHING = Holding()
@@ -86,7 +87,7 @@ def stand(seen: Seen, known: Holding = NOTHING) -> tuple[Standing, str]:
             "Its bytes are others than they were, though its size and times are not: a failing"
             " disk, or a program that sets the time back. Immich has what was uploaded before."
         )
-    if same and known.taken_away:
+    if seen.removed or (same and known.taken_away):
         return Standing.REMOVED, ""
     if same and known.dismissed:
         return Standing.DISMISSED, ""

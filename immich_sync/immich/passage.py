@@ -17,7 +17,7 @@ from immich_sync.immich.trouble import BREAKS
 
 WORD = 2_000_000
 """Bytes of the one question that is really sent: more than nginx's default of 1 MiB."""
-HESITATION, LOOKS = 0.15, 10
+HESITATION, LOOKS = 0.1, 10
 """Seconds between two bytes of an upload that is only announced, and how many of them it gets: a
 proxy that knows a limit says so on seeing the announced length."""
 _TOO_LARGE = 413

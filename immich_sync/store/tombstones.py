@@ -41,6 +41,15 @@ def open_tombstones(database: Database, account: AccountId, now: float) -> dict[
     return known | standing
 
 
+def removed(state: Path, user: str) -> frozenset[Checksum]:
+    """What this user is known to have taken out of Immich, by the file in the folder `state` alone.
+
+    For those who only look. Raises StateTrouble.
+    """
+    standing = tombstones.standing(tombstones.read(_lines(state / FILE)), user)
+    return frozenset(checksum for checksum, hold in standing.items() if hold is Hold.REMOVED)
+
+
 def write(
     database: Database, account: AccountId, stones: Mapping[Checksum, Why], now: float
 ) -> None:
