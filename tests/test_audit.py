@@ -1,6 +1,8 @@
 """Days of an engine on a simulated machine, with a person and an accident at the server."""
 
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -9,13 +11,18 @@ from immich_sync import status
 from immich_sync.control import Request
 from immich_sync.core.folder import Setup
 from immich_sync.core.status import Status
+from immich_sync.core.tombstones import read
+from immich_sync.core.types import AccountId
 from immich_sync.engine import Engine
 from immich_sync.orders import Orders
 from immich_sync.sandbox import Status as Answer
 from immich_sync.sandbox import StoredAsset, stored_assets
 from immich_sync.sandbox.records import Asset
+from immich_sync.store.audit import page
+from immich_sync.store.database import open_read_only
 from immich_sync.store.tombstones import FILE
-from tests.faults.stage import Stage, simulate, until
+from tests.faults.mortality import Effects
+from tests.faults.stage import KEY, Stage, simulate, until
 
 DAY = 24 * 3600.0
 CHECKS = "/api/assets/bulk-upload-check"
@@ -364,3 +371,96 @@ def test_what_was_trashed_before_the_server_was_emptied_stays_away(tmp_path: Pat
 
 def _uploads(stage: Stage) -> int:
     return sum((one.method, one.path) == ("POST", "/api/assets") for one in stage.server.requests)
+
+
+def _another_user(stage: Stage) -> None:
+    """The server was set up anew: the key belongs to somebody who has nothing there."""
+    _wipe(stage)
+    old = stage.server.key_of(KEY)
+    assert old is not None
+    stage.server.drop_key(old)
+    user = stage.server.add_user("new@immich.test", "new", "password")
+    stage.server.add_key(user.id, "key", ("all",), KEY)
+
+
+def test_another_user_gets_all_but_what_was_removed(tmp_path: Path) -> None:
+    """Noticed at the start, and after a person's word healed by checks and uploads alone."""
+
+    async def scenario() -> tuple[str, list[str], int]:
+        stage = Stage(13, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 4)
+            _trash(stage, "0001.raw")
+            await anyio.sleep(DAY)
+            _erase(stage, "0001.raw")
+            _erase(stage, "0002.raw")
+            await anyio.sleep(DAY)
+        _another_user(stage)
+        async with stage.daemon(_setup(stage)) as engine:
+            await anyio.sleep(60)
+            [problem] = [one for one in (await _said(engine)).problems if one.what != "missing"]
+            opens = stage.disk.opens
+            await _order(engine, APPROVE)
+            await until(lambda: len(_names(stage)) == 3, within=600)
+            await until(lambda: not engine.crew.busy, within=60)
+            opens = stage.disk.opens - opens
+            stage.disk.rename(b"d/0001.raw", b"d/renamed.raw", stage.clock.now())
+            await anyio.sleep(600)
+            assert (await _said(engine)).folders[0].trashed == 1
+            return problem.what, _names(stage), opens
+
+    assert simulate(scenario, seed=13) == (
+        "other_user",
+        ["0000.raw", "0002.raw", "0003.raw"],
+        3,
+    )
+
+
+def _known_to_be_away(path: Path) -> set[bytes]:
+    """What the state says to be in the trash or gone."""
+    with closing(open_read_only(path / "state.db")) as database:
+        account = AccountId(1)
+        return {
+            one.checksum
+            for one in page(database, account, b"", 99)
+            if one.trashed_at is not None or one.removed_at is not None
+        }
+
+
+def _buried(path: Path) -> set[bytes]:
+    """What the tombstones say to be away."""
+    file = path / FILE
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    return {one.checksum for one in read(lines)}
+
+
+def test_a_tombstone_is_there_before_the_state_says_so(tmp_path: Path) -> None:
+    """Whatever the moment of death, the state alone never knows that something is away."""
+
+    async def scenario(path: Path, effects: Effects) -> None:
+        stage = Stage(14, path, effects=effects)
+        async with anyio.create_task_group() as tasks:
+            stage.start(tasks, _setup(stage))
+            assert stage.engine is not None
+            await _synced(stage, stage.engine, 3)
+            _trash(stage, "0001.raw")
+            _erase(stage, "0002.raw")
+            await anyio.sleep(DAY)
+            await stage.kill()
+
+    def die(name: str, effects: Effects) -> tuple[set[bytes], set[bytes]]:
+        path = tmp_path / name
+        path.mkdir()
+        simulate(partial(scenario, path, effects), seed=14)
+        return _known_to_be_away(path), _buried(path)
+
+    whole = Effects(names=[])
+    known, buried = die("whole", whole)
+    assert whole.names is not None
+    asked = max(n for n, name in enumerate(whole.names, 1) if "bulk-upload-check" in name)
+    ends = [die(str(n), Effects(n)) for n in range(asked, asked + 8)]
+
+    assert len(known) == 2
+    assert known == buried
+    assert all(known <= buried for known, buried in ends)
+    assert {(len(known), len(buried)) for known, buried in ends} == {(0, 0), (0, 2), (2, 2)}
