@@ -124,6 +124,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         return await self._inner.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+        if not buffer:  # the end of a body: an answer now is no early one
+            return
         if self._is_readable():
             await self._listen()
         await self._inner.write(buffer, timeout)
