@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import structlog
 
-from immich_sync import control, systemd
+from immich_sync import control, pulse, systemd
 from immich_sync.core.folder import Setup
 from immich_sync.core.types import Activity, FolderId
 from immich_sync.engine import Engine
@@ -77,7 +77,7 @@ async def _live(
     async with anyio.create_task_group() as tasks:
         await tasks.start(control.serve, socket, Orders(engine).handle)
         tasks.start_soon(_heed_signals, engine)
-        tasks.start_soon(_reassure, engine)
+        tasks.start_soon(pulse.beat, engine)
         if once:
             tasks.start_soon(until_drained)
         systemd.ready()
@@ -97,15 +97,6 @@ async def _heed_signals(engine: Engine) -> None:
             last_resort = threading.Timer(LAST_RESORT, os._exit, (0,))
             last_resort.daemon = True  # a process that ends in time does not wait for it
             last_resort.start()
-
-
-async def _reassure(engine: Engine) -> None:
-    """Tell systemd that the loop turns, and what it is doing."""
-    interval = systemd.watchdog_interval() or 30.0
-    while True:
-        systemd.alive()
-        systemd.status(f"{len(engine.crew.busy)} files in hand")
-        await anyio.sleep(interval)
 
 
 async def _drain(engine: Engine, within: float | None) -> int:

@@ -19,7 +19,7 @@ def stopping() -> None:
 
 
 def alive() -> None:
-    """The loop turns; to be said more often than `watchdog_interval`."""
+    """It gets on with its work; to be said more often than `watchdog_interval`."""
     notify("WATCHDOG=1")
 
 

@@ -59,6 +59,7 @@ class Crew:
         self.paused: set[FolderId] = set()  # by a person
         self.busy: dict[Place, Job] = {}
         self.failures = 0  # attempts that failed since the start
+        self.rounds = 0  # how often the feeder looked for work, and had it taken from it
         self._ends: deque[float] = deque(maxlen=RECENT)  # when jobs ended (monotonic)
         self._world = world
         self._limits = limits
@@ -103,6 +104,7 @@ class Crew:
         async with jobs:
             while True:
                 wait = await self._hand_out(jobs)
+                self.rounds += 1
                 await self.bell.heard(min(wait, LONGEST_REST))
                 await anyio.sleep(BREATH)
 

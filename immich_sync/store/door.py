@@ -60,6 +60,10 @@ class Store:
 
         return await self._insist(_LOOKING, ask)
 
+    async def turn(self) -> None:
+        """Return once whatever was asked before has been answered; the disk is not touched."""
+        await self._blocking(_LANE, lambda: None)
+
     async def _insist(self, lane: Lane, question: Callable[[], T]) -> T:
         while True:
             try:

@@ -273,8 +273,8 @@ class Story:
         until(daemon.is_ready, "the daemon is ready")
         return daemon
 
-    def launch(self) -> Daemon:
-        """The real process, just started."""
+    def launch(self, **variables: str) -> Daemon:
+        """The real process, just started, with these environment variables besides."""
         log = self.home / f"daemon-{len(self.daemons)}.log"
         with log.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - our own command
@@ -282,7 +282,7 @@ class Story:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                env=environment(),
+                env=environment() | variables,
             )
         daemon = Daemon(process, self.state, log)
         self.daemons.append(daemon)

@@ -1,0 +1,58 @@
+"""Shows systemd that the daemon gets on with its work, and what that is.
+
+Its own module because it decides what counts as alive: the loop, the state and the feeder have
+turned. A server that is down, a slow upload or a full disk is no reason for a restart: it would
+mend none of them, and begin the upload anew.
+"""
+
+import anyio
+
+from immich_sync import systemd
+from immich_sync.engine import Engine
+
+UNWATCHED = 30.0
+"""Seconds between two `STATUS=` if systemd does not wait for a sign of life."""
+
+
+async def beat(engine: Engine) -> None:
+    """Say what is being done, and that it gets on, four times in `WatchdogSec`; until cancelled.
+
+    Nothing is said of life while the state or the feeder stands still: then systemd restarts us.
+    """
+    interval = (systemd.watchdog_interval() or UNWATCHED) / 2
+    systemd.alive()  # the engine is only starting
+    while True:
+        systemd.status(doing(engine))
+        if await gets_on(engine, interval):
+            systemd.alive()
+
+
+async def gets_on(engine: Engine, within: float) -> bool:
+    """Whether state and feeder turned, after `within` seconds, in which they were asked to."""
+    crew, store = engine.crew, engine.world.store
+    turned, rounds = False, crew.rounds
+    crew.bell.ring()
+    with anyio.move_on_after(within):
+        await store.turn()
+        turned = True
+        await anyio.sleep_forever()
+    # With a full disk the feeder waits at the store's door, which knows what it waits for.
+    return turned and (crew.rounds > rounds or store.trouble is not None or engine.stopping)
+
+
+def doing(engine: Engine) -> str:
+    """One line for `systemctl status`: what is in hand, and what is waited for."""
+    crew = engine.crew
+    busy = len(crew.busy)
+    words = [f"{busy} {'file' if busy == 1 else 'files'} in hand" if busy else "watching"]
+    if engine.stopping:
+        words = ["stopping", *(words if busy else [])]
+    if trouble := engine.world.store.trouble:
+        words.append(f"waiting for the state's disk: {trouble}")
+    for link in engine.links.values():
+        if closed := link.immich.gate.trouble:
+            words.append(f"waiting for {link.account.url}: {closed}")
+    away = [one.folder.name for one in engine.intakes.values() if not one.root.online]
+    if away:
+        words.append(f"offline: {', '.join(away)}")
+    return "; ".join(words)
