@@ -161,7 +161,7 @@ class _Climb:
         place, disk = self.due.job.place, self.world.disk
         root = self.route.folder.root
         read: Digest = await self.world.blocking(
-            self.route.hashing, digest, disk, root, place.relative
+            self.route.hashing, digest, disk, root, place.relative, self.due.job.stamp
         )
         motion = read.content_identifier is not None and await self.world.blocking(
             self.route.looking, has_still, disk, root, place.directory, place.name

@@ -151,7 +151,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """This path is due. `round` grows when it becomes due again while being worked on."""
+    """This path is due. `round` grows when it becomes due again while being worked on.
+
+    Bytes with another `stamp` than this have not been seen to hold still.
+    """
 
     place: Place
     priority: Priority
@@ -159,6 +162,7 @@ class Job:
     attempts: int = 0
     error: str = ""  # the last failure, for people
     round: int = 0
+    stamp: Stamp | None = None  # None: whatever lies there is meant
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlite3 import Connection
 
 from immich_sync.core.types import Arrival, Due, FolderId, Job, Place, Priority
 from immich_sync.store.database import Database
-from immich_sync.store.rows import Key, Row, asset_of, file_of, key, stamp_columns
+from immich_sync.store.rows import Key, Row, asset_of, file_of, key, stamp_columns, stamp_of
 
 FAR = 7 * 24 * 3600.0
 """No job waits this long, in seconds: a later `due_at` means that the wall clock jumped back."""
@@ -144,8 +144,9 @@ def _due(connection: Connection, now: float, folders: Collection[FolderId]) -> I
 def _due_of(row: Row) -> Due:
     folder, directory, name, priority, due_at, attempts, error, turn = row[:8]
     place = Place(folder, directory, name)
-    job = Job(place, Priority(priority), due_at, attempts, error, turn)
-    return Due(job, file_of(place, row[8:17]), asset_of(row[17:]))
+    stamp = None if row[24] is None else stamp_of(row[24:])
+    job = Job(place, Priority(priority), due_at, attempts, error, turn, stamp)
+    return Due(job, file_of(place, row[8:17]), asset_of(row[17:24]))
 
 
 _DUE = """
@@ -153,7 +154,8 @@ SELECT job.folder, job.dir, job.name, job.priority, job.due_at, job.attempts, jo
     file.size, file.mtime_ns, file.inode, file.ctime_ns, file.sha1, file.incomplete, file.motion,
     file.hold, file.note,
     asset.account, asset.sha1, asset.asset_id, asset.origin, asset.verified_at, asset.trashed_at,
-    asset.removed_at
+    asset.removed_at,
+    job.size, job.mtime_ns, job.inode, job.ctime_ns
 FROM job
 JOIN folder ON folder.id = job.folder
 LEFT JOIN file ON file.folder = job.folder AND file.dir = job.dir AND file.name = job.name

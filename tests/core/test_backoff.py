@@ -90,6 +90,16 @@ def test_a_suspected_file_is_soon_left_alone() -> None:
     ]
 
 
+def test_what_failed_together_is_not_tried_together() -> None:
+    """Chance spreads the waits over half as long again as the shortest of them, or more."""
+    for error in (errors.FileUnreadable("x"), errors.Suspected("x")):
+        early, late = _verdict(error, 3, 0.0), _verdict(error, 3, 1.0)
+
+        assert isinstance(early, RetryAt)
+        assert isinstance(late, RetryAt)
+        assert late.due_at - NOW >= 1.5 * (early.due_at - NOW)
+
+
 @given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1, exclude_max=True))
 def test_waits_are_spread_but_bounded(attempts: int, jitter: float) -> None:
     """However often it failed, the wait lies between now and a day and a quarter."""

@@ -247,8 +247,8 @@ class Play:
         self._turn_key(works=True)
         await self._process("start")
 
-    async def settle_down(self) -> None:
-        """I15 to I17: everything ends well, once, and then there is silence, restarts included."""
+    async def settle_down(self, silence: float = 100.0) -> None:
+        """I15 to I17: everything ends well, once; then there is silence, even after a restart."""
         await self.heal()
         began = anyio.current_time()
         while troubles := self.unfinished():
@@ -259,7 +259,7 @@ class Play:
             self.check()
         self._judge_the_end()
         before = self._work_done()
-        await anyio.sleep(100.0)
+        await anyio.sleep(silence)
         assert self._work_done() == before, "I17: still busy though there is nothing to do"
         await self._process("stop")
         await self._process("start")
@@ -342,6 +342,7 @@ async def playing(
     ledger = Ledger(stage.state)
     witness = Witness(stage.server, ledger)
     stage.answered = lambda request, answer: witness.answered(request, answer, stage.clock.now())
+    stage.told = witness.heard
     witness.foreign = {_strangers_album(stage)}
     other = volume("other")
     try:

@@ -77,7 +77,7 @@ class Stage:
     told: Callable[[Activity], None] = lambda _: None
     answered: Callable[[httpx.Request, httpx.Response], None] = lambda _request, _answer: None
     state_failures: int = 0  # how many of the next questions to the state meet a full disk
-    lives: int = 0
+    deaths: int = 0  # at an effect, not by a kill
     endings: Bell = field(default_factory=Bell)  # rings when a process has ended
     server: State = field(init=False)
     clock: SimulatedClock = field(init=False)
@@ -144,8 +144,7 @@ class Stage:
     def start(self, tasks: TaskGroup, setup: Setup | None = None) -> None:
         """A new process begins; one at a time."""
         assert self.engine is None
-        self.lives += 1
-        life = self._life = Life(self.effects, lambda: None)
+        life = self._life = Life(self.effects, self._note_death)
         self._ended = anyio.Event()
         database = open_database(self.state)
         engine = self.engine = Engine(
@@ -189,6 +188,9 @@ class Stage:
         self.trace.append((round(anyio.current_time(), 6), activity.event))
         self.told(activity)
 
+    def _note_death(self) -> None:
+        self.deaths += self.effects.count == self.effects.doomed
+
     def _state_fails(self) -> bool:
         self.state_failures -= self.state_failures > 0
         return self.state_failures > 0
@@ -201,6 +203,11 @@ def _migrated() -> bytes:
         path = Path(folder, "state.db")
         open_database(path).close()
         return path.read_bytes()
+
+
+def quick_folder() -> str | None:
+    """Where a simulation's files belong: in memory, if the system has a place for that."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 async def until(condition: Callable[[], bool], *, within: float) -> None:

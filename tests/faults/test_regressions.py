@@ -1,13 +1,15 @@
 """Each scenario here once broke a promise; the shortest one that did is kept."""
 
 from collections.abc import Sequence
+from hashlib import sha1
 from pathlib import Path
 
 import anyio
 import pytest
 
-from immich_sync.sandbox import Status
+from immich_sync.sandbox import Delay, Status
 from tests.faults.deeds import (
+    UPLOADS,
     Deed,
     Delete,
     Fail,
@@ -15,16 +17,18 @@ from tests.faults.deeds import (
     Jump,
     Mend,
     Mount,
+    Overflow,
     Person,
     Process,
     Rename,
     Sidecar,
     Write,
+    bytes_of,
 )
 from tests.faults.play import playing
 from tests.faults.stage import simulate
 
-A, B, C = b"DCIM/a.raw", b"DCIM/b.jpg", b"trip/c.raw"
+A, B, C, D = b"DCIM/a.raw", b"DCIM/b.jpg", b"trip/c.raw", b"trip/d.raw"
 
 SCENARIOS: dict[str, Sequence[tuple[Deed, float]]] = {
     # Whoever changes while it is uploaded is looked at again, even if only its sidecar did.
@@ -54,9 +58,18 @@ SCENARIOS: dict[str, Sequence[tuple[Deed, float]]] = {
     # The server's word is not fresh because the clock says that it is of tomorrow.
     "a clock set back before a look": [
         (Write(A, 1), 5.0),
-        (Jump(-86400.0), 0.0),
+        (Jump(-7200.0), 0.0),
         (Person("purge"), 700.0),
         (Finish(A, 1, keep_mtime=True), 5.0),
+    ],
+    # What waits to be read may be written to again: then it has to hold still again.
+    "a file that waits is written to": [
+        (Write(C, 3), 5.0),
+        (Fail(Status(503), times=None), 0.0),
+        (Write(D, 2), 2.0),
+        (Write(A, 1), 28.5),
+        (Finish(A, 2, unseen=True), 0.0),
+        (Mend(), 60.0),
     ],
     "a removed photo is renamed": [
         (Write(A, 1), 5.0),
@@ -90,3 +103,33 @@ def test_a_scan_that_is_due_waits_for_its_disk(tmp_path: Path) -> None:
             return play.stage.effects.count - before
 
     assert simulate(scenario, seed=1) < 100
+
+
+def test_an_overflow_is_answered_by_a_scan_at_once(tmp_path: Path) -> None:
+    """A file whose events were lost is in Immich long before the next scan that time calls for."""
+
+    async def scenario() -> list[str | None]:
+        async with playing(1, tmp_path) as play:
+            await play.play([(Write(A, 1), 5.0), (Finish(A, 2, unseen=True), 0.0)])
+            await play.play([(Overflow(), 20.0)])
+            return [row.checksum for row in play.witness.ledger.rows().values()]
+
+    assert simulate(scenario, seed=1) == [sha1(bytes_of(A, 2)).hexdigest()]  # noqa: S324 - Immich's
+
+
+def test_it_stops_within_8_s_whatever_it_is_waiting_for(tmp_path: Path) -> None:
+    """An upload that hangs is cut off (I18), and done again by the next process."""
+
+    async def scenario() -> float:
+        async with playing(1, tmp_path) as play:
+            await play.play([(Write(C, 3), 5.0)])
+            hanging = play.stage.faults.add(Delay(3000.0), path=UPLOADS, times=1, exact=True)
+            await play.play([(Write(A, 1), 5.0)])
+            assert hanging.fired == 1
+            before = anyio.current_time()
+            await play.stage.stop()
+            took = anyio.current_time() - before
+            await play.settle_down()
+            return took
+
+    assert simulate(scenario, seed=1) <= 8.0

@@ -39,7 +39,7 @@ from tests.faults.deeds import (
     Write,
 )
 from tests.faults.play import playing
-from tests.faults.stage import simulate
+from tests.faults.stage import quick_folder, simulate
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 """How many scenarios are made up; with the variable set, others in each run."""
@@ -93,13 +93,8 @@ def _play(seed: int, steps: Steps) -> Trace:
             ]
             return play.stage.trace, requests
 
-    with tempfile.TemporaryDirectory(dir=_quick()) as folder:
+    with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
         return simulate(scenario, seed=seed)
-
-
-def _quick() -> str | None:
-    """Memory, where the system has a place for it."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @pytest.mark.parametrize("share", range(2))

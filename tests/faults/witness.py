@@ -15,7 +15,7 @@ import httpx
 
 from immich_sync.core.complete import judge
 from immich_sync.core.settle import CUT_OFF, QUICK
-from immich_sync.core.types import Completeness, Stamp
+from immich_sync.core.types import Activity, Completeness, Stamp
 from immich_sync.sandbox import State
 from immich_sync.sandbox.records import Asset
 from immich_sync.store.rows import UNSIGNED
@@ -126,6 +126,7 @@ class Witness:
     taken_out: set[tuple[str, str]] = field(default_factory=set)  # album, asset: known to us
     dropped: set[str] = field(default_factory=set)  # names of albums that a person deleted
     foreign: set[str] = field(default_factory=set)  # albums that are not ours
+    broken: list[str] = field(default_factory=list)  # promises, in the middle of something else
     jumped: bool = False  # the wall clock was set forward
     last: dict[Path_, Row] = field(default_factory=dict)
     checked_at: float = 0.0
@@ -137,10 +138,11 @@ class Witness:
         for path, inode in files.items():
             if (path, inode.stamp) in self.seen:
                 continue
+            # Whoever sets a file's time back is done with writing it: it need not lie still.
+            known = any(stamp.same_bytes(inode.stamp) for at, stamp in self.seen if at == path)
             self.seen.add((path, inode.stamp))
-            self.versions[sha1(inode.data, usedforsecurity=False).hexdigest()].append(
-                now + _quiet(path, inode.data)
-            )
+            checksum = sha1(inode.data, usedforsecurity=False).hexdigest()
+            self.versions[checksum].append(now if known else now + _quiet(path, inode.data))
 
     def answered(self, request: httpx.Request, answer: httpx.Response, wall: float) -> None:
         """The server has answered."""
@@ -175,17 +177,24 @@ class Witness:
         if (album, asset) in self.ledger.members():
             self.taken_out.add((album, asset))
 
+    def heard(self, activity: Activity) -> None:
+        """The daemon says what it did; of a bug of its own it says that it is unexpected."""
+        if activity.detail.startswith("unexpected"):
+            self.broken.append(activity.detail)
+
     def _stored(self, asset: Asset, now: float) -> None:
         """I3, I4 and S17: what has just been created may be created."""
-        assert asset.checksum not in self.removed, f"{asset.original_file_name} was removed there"
-        ready = self.versions.get(asset.checksum)
-        assert ready, f"{asset.original_file_name}: no file ever had these bytes"
-        assert self.jumped or min(ready) <= now + 1e-6, (
-            f"{asset.original_file_name} went up at {now}, still until {min(ready)}"
-        )
+        name, ready = asset.original_file_name, self.versions.get(asset.checksum)
+        if asset.checksum in self.removed:
+            self.broken.append(f"S17: {name} was removed there and went up again")
+        if not ready:
+            self.broken.append(f"I4: no file ever had the bytes of {name}")
+        elif not self.jumped and min(ready) > now + 1e-6:
+            self.broken.append(f"F1: {name} went up at {now}, to lie still until {min(ready)}")
 
     def check(self, files: dict[Path_, Inode], *, home: bool) -> None:
         """The promises hold now; `files` is the folder's own disk, `home` whether it is mounted."""
+        assert not self.broken, self.broken
         now, rows = anyio.current_time(), self.ledger.rows()
         by_checksum: dict[str, int] = defaultdict(int)
         for asset in self.server.assets:
