@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +24,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from immich_sync import daemon
 from immich_sync.cli.options import logging_for
 from immich_sync.core.folder import Account, Folder, Limits, Setup
-from immich_sync.core.naming import shown
+from immich_sync.core.naming import album_name, shown
 from immich_sync.core.types import Activity, Secret
 from immich_sync.engine import Engine
 from immich_sync.sandbox import Sandbox
@@ -33,6 +34,7 @@ PACE = 0.25
 """Seconds between two samples: photos that come one by one can be followed by eye."""
 PATIENCE = 60.0
 """Seconds within which the samples are in, or something is wrong."""
+ALBUM = "{parent}"
 IN_IMMICH = frozenset({"uploaded", "already_there"})
 
 
@@ -110,7 +112,7 @@ class _Show:
         self.setup = Setup(
             accounts=(Account("default", server.url, Secret(server.api_key)),),
             folders=(
-                Folder("photos", os.fsencode(self.photos), "default", album="{parent}", settle=1.0),
+                Folder("photos", os.fsencode(self.photos), "default", album=ALBUM, settle=1.0),
             ),
             limits=Limits(),
             state=str(base / "state"),
@@ -193,7 +195,7 @@ class _Show:
             shown(relative),
             size,
             activity.event,
-            album=albums[0] if albums else None,
+            album=_own(albums, relative),
             proved=asset is not None,
             seconds=max(0.0, activity.at - self._arrived.get(relative, arrived)),
             detail=activity.detail,
@@ -203,6 +205,17 @@ class _Show:
         await anyio.sleep(PATIENCE)
         if self._engine is not None:
             self._engine.stop()
+
+
+def _own(albums: Sequence[str], relative: bytes) -> str | None:
+    """The album of this path's own folder, of those that hold its bytes; copies have others."""
+    own = album_name(
+        ALBUM,
+        folder="photos",
+        directory=relative.rpartition(b"/")[0],
+        local_time=datetime.now(UTC),  # which is in no name here
+    )
+    return own if own in albums else next(iter(albums), None)
 
 
 def _sha1(path: Path) -> str:

@@ -24,7 +24,10 @@ def test_once_the_samples_are_in_it_ends(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_what_is_dropped_into_its_folder_is_synced(shell: Shell, tmp_path: Path) -> None:
-    """After the samples it goes on; Ctrl-C ends it cleanly, and --keep keeps everything."""
+    """After the samples it goes on; Ctrl-C ends it cleanly, and --keep keeps everything.
+
+    The same bytes in a second folder are shown with that folder's album.
+    """
     (tmp_path / "tmp").mkdir()
     with shell.running(["demo", "--keep"], {"TMPDIR": str(tmp_path / "tmp")}) as demo:
         assert demo.stdout is not None
@@ -36,11 +39,15 @@ def test_what_is_dropped_into_its_folder_is_synced(shell: Shell, tmp_path: Path)
         (photos / "Trip").mkdir()
         (photos / "Trip" / "new.jpg").write_bytes(sample.read_bytes() + b"new")
         dropped = next(lines)
+        (photos / "Again").mkdir()
+        (photos / "Again" / "copy.jpg").write_bytes(sample.read_bytes() + b"new")
+        copied = next(lines)
         demo.send_signal(signal.SIGINT)
         rest, said = list(lines), demo.stderr.read()
         code = demo.wait(timeout=20)
 
     assert dropped.startswith("✓ verified  Trip/new.jpg  45 kB  album Trip")
+    assert copied.startswith("✓ verified  Again/copy.jpg  45 kB  album Again")
     assert (code, said) == (0, "")
     assert rest == [f"The demo is over; photos, server and state are kept in {photos.parent}.\n"]
     assert sample.exists()

@@ -3,15 +3,19 @@
 import io
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from immich_sync.cli.demonstration import Photo, Stage
 from immich_sync.cli.looking import revived
 from immich_sync.cli.screens import demo, rehearsal
+from immich_sync.cli.screens.shortening import middle
 from immich_sync.cli.screens.status import screen
 from immich_sync.core.status import (
     DaemonStatus,
@@ -98,6 +102,58 @@ def test_the_screen_fits_a_small_terminal() -> None:
     assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.parametrize("width", [120, 80, 60])
+def test_no_number_and_no_state_is_cut(width: int) -> None:
+    """At any of these widths all is there; a path that is too long is cut in its middle."""
+    long = "/volume1/" + "a/very/long/way/" * 9 + "home"
+    made = replace(status(), folders=(replace(folder("f", "unapproved", left=3000), path=long),))
+
+    lines = drawn(made, width).splitlines()
+
+    [numbers] = [line for line in lines if "unapproved" in line]
+    for expected in ("1,190 of 1,200", "4.7 GB", "2 h ago", "50 min", "━"):
+        assert expected in numbers
+    [path] = [line for line in lines if line.startswith("f  /volume1/a/")]
+    assert len(path) == width
+    assert path.endswith("way/home")
+    assert "…" in path
+
+
+def drawn_demo(live: demo.Live, width: int) -> list[str]:
+    """The demo's picture as lines."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(live.picture())
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_columns_of_the_demo_stand_still(width: int) -> None:
+    """Size, state and time are whole and stay where they are, however long a name is."""
+    live = demo.Live()
+    live.photo(Photo("a.jpg", 2048, "uploaded", "Alps", proved=True, seconds=0.2))
+    before = next(line for line in drawn_demo(live, width) if "a.jpg" in line)
+    name = "Holidays/" + "very " * 30 + "long.jpg"
+    live.photo(Photo(name, 1023 * 1024, "uploaded", "Album " * 30, proved=True, seconds=3599))
+    lines = drawn_demo(live, width)
+
+    assert before in lines
+    [row] = [line for line in lines if "long.jpg" in line]
+    assert len(row) == width
+    for expected in ("1023 kB", "✓ verified", "60 min", "Hol", "…"):
+        assert expected in row
+    assert row.index("✓ verified") == before.index("✓ verified")
+
+
+@given(text=st.text(min_size=1), room=st.integers(0, 40))
+def test_a_text_that_is_shortened_fits(text: str, room: int) -> None:
+    """It needs no more cells than there are; one that fits is left alone."""
+    short = middle(text, room)
+
+    assert cell_len(short) <= max(room, 0)
+    assert (short == text) == (cell_len(text) <= room)
+
+
 def test_without_a_daemon_the_screen_says_so() -> None:
     """The rest comes from the state."""
     at_rest = Status(
@@ -159,6 +215,6 @@ def test_the_live_demo_draws_on_a_terminal(capfd: pytest.CaptureFixture[str]) ->
     text = capfd.readouterr().out
     assert "a [1].jpg" in text
     assert "✓ verified" in text
-    assert "failed no answer" in text
+    assert "b.jpg: no answer" in text
     assert "All 2 samples are in Immich" in text
     assert text.endswith(f"The demo is over; its folder and its server are gone.{os.linesep}")

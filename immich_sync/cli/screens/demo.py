@@ -7,15 +7,22 @@ from pathlib import Path
 
 from rich import box, live
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from immich_sync.cli.demonstration import IN_IMMICH, Photo, Stage
 from immich_sync.cli.screens import words
+from immich_sync.cli.screens.shortening import Shortened
 
-_AROUND = 12
+_AROUND = 14
 """Lines of a terminal that are not rows of the table."""
+_LEAST_ROWS = 3
+_TROUBLES = 3
+"""Troubles told in words at a time; the latest."""
+_SIZE, _STATE, _TOOK = 8, 11, 6
+"""Cells of the columns that are never cut."""
 
 
 class Plain:
@@ -37,7 +44,7 @@ class Plain:
         self._in += photo.event in IN_IMMICH
         album = f"album {photo.album}" if photo.album else "no album"
         took = "" if photo.seconds is None else words.span(photo.seconds)
-        what = _what(photo).plain
+        what = " ".join(filter(None, (_what(photo).plain, photo.detail)))
         self._say(f"{what}  {photo.name}  {words.size(photo.size)}  {album}  {took}".rstrip())
 
     def samples_are_in(self, seconds: float) -> None:
@@ -89,39 +96,42 @@ class Live:
 
     def picture(self) -> RenderableType:
         """What stands on the terminal just now."""
-        parts: list[RenderableType] = []
-        if self._stage is not None:
-            url, data, photos = self._stage.url, self._stage.data, self._stage.photos
-            parts.append(
-                Text.assemble(
-                    ("immich-sync demo", "bold"), "\n",
-                    "server  ", (url, "cyan"), f"  an Immich in small, stores in {data}\n",
-                    "folder  ", (str(photos), "cyan"), "  watched by the real daemon",
-                )
-            )  # fmt: skip
-        parts.append(self._table())
-        parts.append(self._footer())
-        return Group(*parts)
+        troubles = self._troubles()
+        head = () if self._stage is None else _head(self._stage)
+        table = self._table(max(_LEAST_ROWS, self._console.height - _AROUND - len(troubles)))
+        return Group(*head, Text(), table, *troubles, Text(), self._footer())
 
-    def _table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-        table.add_column("photo", overflow="ellipsis", no_wrap=True)
-        table.add_column("size", justify="right", no_wrap=True)
-        table.add_column("album", overflow="ellipsis", no_wrap=True)
-        table.add_column("", no_wrap=True)
-        table.add_column("took", justify="right", no_wrap=True)
-        room = max(3, self._console.height - _AROUND)
-        for photo in list(self._photos.values())[-room:]:
+    def _table(self, rows: int) -> Table:
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="bold",
+            expand=True,
+        )
+        # Widths that follow from the terminal alone: no column jumps as rows come in.
+        table.add_column("photo", ratio=2, no_wrap=True)
+        table.add_column("size", width=_SIZE, justify="right", no_wrap=True)
+        table.add_column("album", ratio=1, no_wrap=True)
+        table.add_column("", width=_STATE, no_wrap=True)
+        table.add_column("took", width=_TOOK, justify="right", no_wrap=True)
+        for photo in list(self._photos.values())[-rows:]:
             table.add_row(
-                photo.name,
+                Shortened(photo.name),
                 words.size(photo.size),
-                photo.album or "",
+                Shortened(photo.album or ""),
                 Spinner("dots", style="cyan") if photo.event == "arrived" else _what(photo),
                 "" if photo.seconds is None else words.span(photo.seconds),
             )
         return table
 
-    def _footer(self) -> Text:
+    def _troubles(self) -> list[RenderableType]:
+        """A line for each of the latest photos that something is said about."""
+        said = [one for one in self._photos.values() if one.detail and one.event not in IN_IMMICH]
+        return [Shortened(f"{one.name}: {one.detail}", "yellow") for one in said[-_TROUBLES:]]
+
+    def _footer(self) -> RenderableType:
         if self._took is None or self._stage is None:
             arrived = sum(photo.event in IN_IMMICH for photo in self._photos.values())
             return Text(f"{arrived} of {len(self._photos)} in Immich …", "dim")
@@ -130,19 +140,32 @@ class Live:
             f"{words.span(self._took)} after the first one arrived.",
             "green",
         )
-        if not self._over:
-            news.append("\nNow drop another one: ", "default")
-            news.append(f"cp some-photo.jpg {self._stage.photos}/", "bold default")
-            news.append("    Ctrl-C ends the demo.", "dim default")
-        return news
+        if self._over:
+            return news
+        return Group(
+            news,
+            Text("Now drop another one (Ctrl-C ends the demo):"),
+            Text(f"  cp some-photo.jpg {self._stage.photos}/", "bold", overflow="fold"),
+        )
+
+
+def _head(stage: Stage) -> tuple[RenderableType, ...]:
+    """Where everything is, a line each; what people may want to copy is never shortened."""
+    return (
+        Text("immich-sync demo", "bold"),
+        Text.assemble("server  ", (stage.url, "cyan"), "  a small Immich; stores in"),
+        Padding(Shortened(str(stage.data), "cyan"), (0, 0, 0, 8)),
+        Text("folder  watched by the real daemon:"),
+        Padding(Text(str(stage.photos), "cyan", overflow="fold"), (0, 0, 0, 8)),
+    )
 
 
 def _what(photo: Photo) -> Text:
     if photo.event in IN_IMMICH and photo.proved:
         return Text("✓ verified", "green")
     if photo.event in IN_IMMICH:
-        return Text("? not found on the server", "red")
-    return Text(f"{photo.event.replace('_', ' ')} {photo.detail}".rstrip(), "yellow")
+        return Text("? not there", "red")
+    return Text(photo.event.replace("_", " "), "yellow")
 
 
 def _farewell(kept: Path | None) -> str:

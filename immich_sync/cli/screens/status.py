@@ -4,15 +4,18 @@ Its own module because the same values are also JSON, and neither should know of
 """
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from immich_sync.cli.screens import words
+from immich_sync.cli.screens.shortening import Shortened
 from immich_sync.core.status import FolderStatus, Problem, ServerStatus, Status
 
 _STYLES = {
@@ -27,6 +30,9 @@ _STYLES = {
 }
 _SHOWN = 15
 """Problems on the screen; the rest is counted."""
+_BAR = 12
+"""Cells of a bar where there is room for it."""
+_GAP = 2
 
 
 def show(status: Status) -> None:
@@ -37,7 +43,7 @@ def show(status: Status) -> None:
 def screen(status: Status, now: float) -> RenderableType:
     """The status as something that rich prints; `now` is wall-clock seconds."""
     parts: list[RenderableType] = [_headline(status, now), *map(_server, status.servers)]
-    parts += [_jobs(status), Text(), _folders(status.folders, now)]
+    parts += [_jobs(status), Text(), _Folders(status.folders, now)]
     if status.problems:
         parts += [Text(), _problems(status.problems, now)]
     return Group(*parts)
@@ -78,38 +84,76 @@ def _jobs(status: Status) -> Text:
     )
 
 
-def _folders(folders: tuple[FolderStatus, ...], now: float) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("folder", overflow="fold")
-    table.add_column("state")
-    table.add_column("in Immich", justify="right", no_wrap=True)
-    table.add_column("", width=12)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("newest", justify="right", no_wrap=True)
-    table.add_column("left", justify="right", no_wrap=True)
-    for folder in folders:
-        total = max(folder.files, folder.verified)
-        table.add_row(
-            Text(folder.name, "bold").append(f"\n{folder.path}", "not bold dim"),
-            _folder_state(folder),
-            f"{folder.verified:,} of {total:,}",
-            ProgressBar(total=total or 1, completed=folder.verified if total else 1, width=12),
-            words.size(folder.bytes),
-            words.ago(folder.last_new, now),
-            words.span(folder.eta_seconds) if folder.eta_seconds else "",
-        )
-    return table
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """The folders as wide as the terminal: for each its name and path, and below these its numbers.
+
+    All numbers stand in columns; where there is too little room for them, the bar gives way first.
+    """
+
+    folders: tuple[FolderStatus, ...]
+    now: float
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """Two or three lines for each folder."""
+        rows = [_numbers(folder, self.now) for folder in self.folders]
+        widths = [max(map(cell_len, column)) for column in zip(_HEAD, *rows, strict=True)]
+        room = options.max_width - sum(widths) - _GAP * (len(widths) + 1)
+        bar = min(_BAR, room) if room > _GAP else 0
+        yield _row([Text(word, "bold") for word in _HEAD], widths, Text(), bar)
+        yield Text("─" * options.max_width, "dim")
+        for folder, row in zip(self.folders, rows, strict=True):
+            name = Table.grid(padding=(0, _GAP, 0, 0))
+            name.add_row(Text(folder.name, "bold", overflow="fold"), Shortened(folder.path, "dim"))
+            yield name
+            total = max(folder.files, folder.verified)
+            done = ProgressBar(total=total or 1, completed=folder.verified if total else 1)
+            texts = [Text(row[0], _STYLES.get(folder.state, "")), *map(Text, row[1:])]
+            yield _row(texts, widths, done, bar)
+            if apart := Text(" · ").join(_apart(folder)):
+                yield Padding(apart, (0, 0, 0, _GAP))
 
 
-def _folder_state(folder: FolderStatus) -> Text:
-    state = Text(folder.state, _STYLES.get(folder.state, ""))
+_HEAD = ("state", "in Immich", "size", "newest", "left")
+_BESIDE_BAR = 1
+"""The column that the bar stands behind."""
+
+
+def _numbers(folder: FolderStatus, now: float) -> tuple[str, ...]:
+    return (
+        folder.state,
+        f"{folder.verified:,} of {max(folder.files, folder.verified):,}",
+        words.size(folder.bytes),
+        words.ago(folder.last_new, now),
+        words.span(folder.eta_seconds) if folder.eta_seconds else "",
+    )
+
+
+def _row(texts: Sequence[Text], widths: Sequence[int], bar: RenderableType, room: int) -> Padding:
+    """One line of the columns; `room` cells for the bar, which is left out for 0."""
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    cells: list[RenderableType] = []
+    for number, (text, width) in enumerate(zip(texts, widths, strict=True)):
+        grid.add_column(width=width, justify="right" if number else "left", overflow="fold")
+        cells.append(text)
+        if number == _BESIDE_BAR and room:
+            grid.add_column(width=room)
+            cells.append(bar)
+    grid.add_row(*cells)
+    return Padding(grid, (0, 0, 0, _GAP))
+
+
+def _apart(folder: FolderStatus) -> Iterator[Text]:
+    """What stands apart from those that are in: how it is watched, if not as it should, and who."""
     if folder.state == "watching" and folder.watch != "inotify":
-        state.append(f" ({folder.watch})", "red" if folder.watch == "degraded" else "dim")
-    apart = ("pending", folder.pending), ("failed", folder.failed), ("trashed", folder.trashed)
-    for word, number in apart:
+        yield Text(f"watch: {folder.watch}", "red" if folder.watch == "degraded" else "dim")
+    for word, number in (
+        ("pending", folder.pending),
+        ("failed", folder.failed),
+        ("trashed", folder.trashed),
+    ):
         if number:
-            state.append(f"\n{number:,} {word}", "red" if word == "failed" else "yellow")
-    return state
+            yield Text(f"{number:,} {word}", "red" if word == "failed" else "yellow")
 
 
 def _problems(problems: tuple[Problem, ...], now: float) -> Group:
