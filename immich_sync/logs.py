@@ -29,6 +29,8 @@ _SECRET_FIELDS = frozenset(
 )
 _FIRST = {"timestamp": 0, "level": 1, "event": 2}
 _SECRET_TEXT = re.compile(r"(?i)((?:x-api-key|api_key|authorization)\W{1,6}(?:bearer )?)[!-~]{6,}")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_INDENT = " " * len("12:34:56 ")
 _CHATTY = ("httpx", "httpcore", "watchdog", "asyncio", "uvicorn")
 
 
@@ -95,16 +97,18 @@ def configure(
     """
     target = sys.stderr.fileno() if descriptor is None else descriptor
     terminal = os.isatty(target)
+    as_json = not terminal if json is None else json
     outlet = Outlet(target)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamper(json=as_json),
             structlog.processors.format_exc_info,
             _readable,
-            *_renderers(terminal=terminal, json=not terminal if json is None else json),
+            *_renderers(terminal=terminal, json=as_json),
             _masking(secrets),
+            *([_folding(target)] if terminal and not as_json else []),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # It asks for a file, of which it calls no more than write and flush.
@@ -126,9 +130,49 @@ def _renderers(*, terminal: bool, json: bool) -> list[Processor]:
     colours = terminal and not os.environ.get("NO_COLOR")
     return [
         structlog.dev.ConsoleRenderer(
-            colors=colours, exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
+            colors=colours,
+            exception_formatter=structlog.dev.plain_traceback,
+            pad_event_to=0,
+            pad_level=False,
         )
     ]
+
+
+def _stamper(*, json: bool) -> Processor:
+    """Who watches a terminal knows the day and the zone; who reads a file later does not."""
+    if json:
+        return structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+
+
+def _folding(terminal: int) -> Processor:
+    """Goes on at the next word in the line below, where the terminal would break in a word.
+
+    After the masking, so that no break can hide a key from it.
+    """
+
+    def fold(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> str:
+        try:
+            width = os.get_terminal_size(terminal).columns
+        except OSError:
+            width = 0
+        text = str(line)
+        return "\n".join(_folded(one, width) for one in text.split("\n")) if width else text
+
+    return fold
+
+
+def _folded(line: str, width: int) -> str:
+    folded, length = "", 0
+    for number, word in enumerate(line.split(" ")):
+        cells = len(_COLOUR.sub("", word))
+        if number == 0:
+            folded, length = word, cells
+        elif length + 1 + cells <= width or length <= len(_INDENT):
+            folded, length = f"{folded} {word}", length + 1 + cells
+        else:
+            folded, length = f"{folded}\n{_INDENT}{word}", len(_INDENT) + cells
+    return folded
 
 
 def _readable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

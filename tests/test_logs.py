@@ -3,8 +3,12 @@
 import json
 import logging
 import os
+import pty
+import re
+import termios
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,32 @@ def test_a_console_line_is_for_people(tap: Callable[..., Tapped]) -> None:
     assert "retry_scheduled" in line
     assert "path=a.jpg" in line
     assert line.count("\n") == 1
+
+
+def test_a_terminal_gets_short_lines(tap: Callable[..., Tapped]) -> None:
+    """A local time of eight letters, no padding; what is too long goes on below, word by word."""
+    del tap  # which puts the loggers back
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 60))
+    outlet = logs.configure(secrets=[Secret(KEY)], descriptor=theirs)
+    words = [f"word{number}" for number in range(40)]
+    structlog.get_logger().warning("retry_scheduled", path=b"a.jpg", error=" ".join(words))
+    structlog.get_logger().info("uploaded", key=f"{'a ' * 20}{KEY}")
+    outlet.close()
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # the other end is closed
+        while block := os.read(ours, 65536):
+            seen += block
+    os.close(ours)
+
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
+    assert re.match(r"\d\d:\d\d:\d\d \[warning *\] retry_scheduled ", lines[0])
+    assert max(map(len, lines)) <= 60
+    assert all(line.startswith(" " * 9) for line in lines[1:6])
+    assert re.findall(r"word\d+", "\n".join(lines)) == words
+    assert KEY not in seen.decode()
+    assert "…" in lines[-1]
 
 
 @pytest.mark.parametrize("as_json", [True, False])
