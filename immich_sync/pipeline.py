@@ -180,11 +180,18 @@ class _Climb:
         return replace(facts, stamp=read.stamp, file=file, asset=facts.asset if same else None)
 
     async def check(self, facts: Facts) -> Facts:
-        checksum = _checksum(facts)
-        presence = await self.route.checker.ask(checksum)
-        if presence.asset_id is None:
-            return await self._absent(facts)
-        return await self._named(facts, Origin.FOUND, presence.asset_id, trashed=presence.trashed)
+        checksum, flights = _checksum(facts), self.route.flights
+        while True:
+            asked_at, mark = self.world.clock.now(), flights.landings
+            presence = await self.route.checker.ask(checksum)
+            if presence.asset_id is not None:
+                trashed = presence.trashed
+                return await self._named(facts, Origin.FOUND, presence.asset_id, trashed=trashed)
+            absent = await self._absent(facts)
+            # An answer may be older than what another file with these bytes did meanwhile: acted
+            # upon, it would send them twice, or call what has just arrived gone.
+            if not flights.landed_since(checksum, mark) and not self._heard_since(absent, asked_at):
+                return absent
 
     async def upload(self, facts: Facts) -> Facts:
         checksum = _checksum(facts)
@@ -296,6 +303,10 @@ class _Climb:
         trashed = presence.trashed
         facts = await self._named(facts, Origin.UPLOADED, presence.asset_id, trashed=trashed)
         return replace(facts, sent=True)
+
+    def _heard_since(self, facts: Facts, asked_at: float) -> bool:
+        verified_at = facts.asset.verified_at if facts.asset else None
+        return verified_at is not None and asked_at < verified_at <= self.world.clock.now()
 
     async def _named(
         self, facts: Facts, origin: Origin, asset_id: AssetId, *, trashed: bool

@@ -5,7 +5,7 @@ import pytest
 
 from immich_sync.bell import Bell
 from immich_sync.core.types import Checksum
-from immich_sync.flights import Flights
+from immich_sync.flights import KEPT, Flights
 
 BYTES = Checksum(bytes(20))
 
@@ -45,6 +45,23 @@ async def test_a_flight_that_failed_lets_the_next_one_send() -> None:
 
     async with flights.only(BYTES) as alone:
         assert alone
+
+
+@pytest.mark.anyio
+async def test_landings_are_remembered() -> None:
+    """Whoever asked before a landing knows that the answer is old; but for very old ones."""
+    flights, other = Flights(), Checksum(b"\x01" * 20)
+    before = flights.landings
+    async with flights.only(BYTES):
+        assert not flights.landed_since(BYTES, before)
+
+    assert flights.landed_since(BYTES, before)
+    assert not flights.landed_since(BYTES, flights.landings)
+    assert not flights.landed_since(other, before)
+    for number in range(1, KEPT + 1):
+        async with flights.only(Checksum(number.to_bytes(20, "big"))):
+            pass
+    assert not flights.landed_since(BYTES, before)
 
 
 @pytest.mark.anyio
