@@ -26,9 +26,9 @@ from immich_sync.core.types import (
     Stamp,
 )
 from immich_sync.filesystem.digest import judge
-from immich_sync.filesystem.scan import Listing, Policy, listing, takes
+from immich_sync.filesystem.scan import Listing, Policy, listing, passed_over, takes
 from immich_sync.rooting import Root
-from immich_sync.scanning import Tally, forget, scan
+from immich_sync.scanning import Tally, forget, scan, still_gone
 from immich_sync.store import queue
 from immich_sync.store.arrivals import arrive
 from immich_sync.store.known import children, stamps
@@ -38,6 +38,8 @@ GLANCE = 256
 """Files looked at in one hop to a thread."""
 HANDFUL = 64
 """Directories listed in one hop to a thread."""
+TROUBLED = 30.0
+"""Seconds until a directory that could not be listed is tried again."""
 RELIST = 1.0
 """Seconds between two listings of the same directory, however often it is dirty."""
 
@@ -69,6 +71,7 @@ class Intake:
         self._settling = Settling(folder.settle)
         self._dirty: dict[bytes, None] = {}
         self._listed: dict[bytes, float] = {}  # when a directory was last listed (monotonic)
+        self._troubled: dict[bytes, float] = {}  # when one that could not be is tried again
         self._moved, self._soiled, self._asked = Bell(), Bell(), Bell()
         self._wanted = "start"  # why a full scan is due at once; "" if none is
         self._scan_began = 0.0  # monotonic, as is all waiting: the wall clock may be set
@@ -181,20 +184,27 @@ class Intake:
     async def _list_dirty(self) -> None:
         while True:
             now = anyio.current_time()
+            for one in [one for one, at in self._troubled.items() if at <= now]:
+                del self._troubled[one]
+                self._dirty[one] = None
             ready = [one for one in self._dirty if self._listed.get(one, -RELIST) + RELIST <= now]
             if ready[:HANDFUL] and self.root.online:
                 await self._list(ready[:HANDFUL], now)
             elif self._dirty:
                 await anyio.sleep(RELIST / 4)
             else:
-                self._listed.clear()
-                await self._soiled.heard()
+                self._listed = {one: at for one, at in self._listed.items() if at + RELIST > now}
+                await self._soiled.heard(TROUBLED if self._troubled else None)
 
     async def _list(self, directories: Sequence[bytes], now: float) -> None:
         for directory in directories:
             del self._dirty[directory]
             self._listed[directory] = now
-        found = await self._world.blocking(self._looking, self._listings, directories)
+        listings = await self._world.blocking(self._looking, self._listings, directories)
+        for one in listings:
+            if one.trouble and not one.missing:  # it may be over soon
+                self._troubled[one.directory] = now + TROUBLED
+        found = [one for one in listings if not one.trouble]
         listed = [one.directory for one in found]
         known = await self._world.store(stamps, self.folder_id, listed)
         below = await self._world.store(children, self.folder_id, listed)
@@ -215,17 +225,17 @@ class Intake:
         if arrivals:
             await self._world.store(queue.put, arrivals, now=self._world.clock.now())
             self._arrived()
+        if gone:
+            disk, root = self._world.disk, self.folder.root
+            gone = await self._world.blocking(self._looking, still_gone, disk, root, gone)
         if (gone or lost) and await self.root.check():
             # What came back since the listing has made its directory dirty anew: it is found then.
             await forget(gone, sorted(lost), self.folder_id, self._world)
 
     def _listings(self, directories: Sequence[bytes]) -> list[Listing]:
-        """The listings of directories that are there; one that is not says nothing about files."""
-        found = (
-            listing(self._world.disk, self.folder.root, directory, self._policy)
-            for directory in directories
-        )
-        return [one for one in found if not one.trouble]
+        """Blocking: what lies in the directories."""
+        disk, root = self._world.disk, self.folder.root
+        return [listing(disk, root, directory, self._policy) for directory in directories]
 
     async def _look_at_moving(self) -> None:
         while True:
@@ -255,18 +265,27 @@ class Intake:
     def _glance(self, places: Sequence[Place]) -> list[Sight]:
         """Blocking: the stamp of each file, and whether its container is whole."""
         sights: list[Sight] = []
+        disk, root = self._world.disk, self.folder.root
+        hidden = {
+            one: passed_over(disk, root, one, self._policy)
+            for one in dict.fromkeys(place.directory for place in places)
+        }
         for place in places:
+            if hidden[place.directory]:  # an event knows no `.nomedia`, and no Immich storage
+                sights.append(None)
+                continue
             try:
                 sights.append(judge(self._world.disk, self.folder.root, place.relative))
             except FileVanished:
                 sights.append(None)
             except FileTrouble:  # it cannot be read now: the worker will say why
-                stamp = self._stat(place)
-                sights.append(None if stamp is None else (stamp, Completeness.UNKNOWN))
+                sights.append(self._stat(place))
         return sights
 
-    def _stat(self, place: Place) -> Stamp | None:
+    def _stat(self, place: Place) -> Sight:
         try:
-            return self._world.disk.stat(self.folder.root, place.relative)
-        except FileTrouble:
+            stamp = self._world.disk.stat(self.folder.root, place.relative)
+        except FileTrouble:  # a moment's trouble, or a lasting one: its directory will tell
+            self._troubled.setdefault(place.directory, 0.0)
             return None
+        return None if stamp is None else (stamp, Completeness.UNKNOWN)

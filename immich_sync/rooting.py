@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane, RootIdentity
 from immich_sync.core.roots import RootFacts, RootState, judge
@@ -99,7 +100,10 @@ class Root:
     def _find(self, sample: list[ledger.Known]) -> int:
         found = 0
         for known in sample:
-            there = self._world.disk.stat(self._folder.root, below(known.directory, known.name))
+            try:
+                there = self._world.disk.stat(self._folder.root, below(known.directory, known.name))
+            except FileTrouble:
+                continue
             was = known.stamp
             found += there is not None and there[:2] == was[:2]  # size and mtime: inodes may differ
         return found

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from immich_sync.core.compare import Difference, compare
+from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder
-from immich_sync.core.ports import Lane
+from immich_sync.core.ports import Disk, Lane
 from immich_sync.core.types import Arrival, FolderId, Forgotten, Place, Priority
 from immich_sync.filesystem.scan import Listing, Policy, walk
 from immich_sync.rooting import Root
@@ -55,6 +56,8 @@ async def scan(
     tally = Tally()
     if not await root.check():
         return tally
+    # Asked for before the walk: what arrives while it goes on is not lost, it is only not met.
+    before = await world.store(subdirectories_known, folder_id, b"")
     walker = walk(world.disk, folder.root, Policy.of(folder))
     visited: set[bytes] = set()
     gone: list[Place] = []
@@ -75,8 +78,9 @@ async def scan(
             tally.due += await world.store(queue.put, arrivals, now=world.clock.now())
     if not await root.check():
         return tally
-    lost = await world.store(subdirectories_known, folder_id, b"") - visited
-    tally.gone = await forget(gone, _provably(lost, tally.troubles), folder_id, world)
+    gone = await world.blocking(looking, still_gone, world.disk, folder.root, gone)
+    lost = _provably(before - visited, tally.troubles)
+    tally.gone = await forget(gone, lost, folder_id, world)
     tally.finished = True
     return tally
 
@@ -110,6 +114,21 @@ def _provably(lost: set[bytes], troubles: Sequence[tuple[bytes, str]]) -> list[b
 
 def _within(directory: bytes, above: bytes) -> bool:
     return not above or directory == above or directory.startswith(above + b"/")
+
+
+def still_gone(disk: Disk, root: bytes, gone: Sequence[Place]) -> list[Place]:
+    """Those at whose place there is nothing now, either. Blocks.
+
+    The ledger is asked after the disk, so it may know files that came after the listing.
+    """
+    found = []
+    for place in gone:
+        try:
+            if disk.stat(root, place.relative) is None:
+                found.append(place)
+        except FileTrouble:
+            continue  # it cannot be told
+    return found
 
 
 async def forget(

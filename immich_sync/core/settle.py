@@ -35,6 +35,14 @@ def lain_still(stamp: Stamp, wall: float) -> float:
     return max(0.0, wall - max(stamp.mtime_ns, stamp.ctime_ns) * _NANO)
 
 
+def _believed(still: float, needed: float) -> float:
+    """What a file's own times count: they are another machine's, whose clock may be wrong.
+
+    A long stillness is believed, and so is a short one where no more than that is asked for.
+    """
+    return still if still >= CUT_OFF or needed <= QUICK else 0.0
+
+
 @dataclass(slots=True)
 class _Sighting:
     evidence: Evidence
@@ -98,8 +106,8 @@ class Settling:
         sighting.completeness = completeness
         if sighting.stamp != stamp:
             sighting.stamp, sighting.since = stamp, now
-        quiet = max(now - sighting.since, lain_still(stamp, wall))
-        missing = quiet_time(completeness, sighting.evidence, self._settle) - quiet
+        needed = quiet_time(completeness, sighting.evidence, self._settle)
+        missing = needed - max(now - sighting.since, _believed(lain_still(stamp, wall), needed))
         if missing <= 0:
             del self._sightings[place]
             return True

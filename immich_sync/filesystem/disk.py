@@ -15,7 +15,9 @@ from immich_sync.core.types import Stamp
 from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, open_beneath
 from immich_sync.filesystem.mounts import device_keeps_inodes, identify
 
-_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR})
+# A name that is too long cannot be anybody's: `IMG….jpg` of 252 bytes has no `.xmp` beside it.
+_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+_AGES = (1 << 63) - 1  # nanoseconds, to the year 2262
 _A_LINK_ON_THE_WAY = frozenset({errno.ELOOP, errno.EXDEV})
 
 
@@ -147,7 +149,10 @@ class OpenFile:
 
 
 def _stamp(found: os.stat_result, *, keeps: bool) -> Stamp:
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino if keeps else 0, found.st_ctime_ns)
+    mtime_ns = found.st_mtime_ns
+    if not -_AGES <= mtime_ns <= _AGES:  # a date that no database holds is kept as the last one
+        mtime_ns = _AGES if mtime_ns > 0 else -_AGES
+    return Stamp(found.st_size, mtime_ns, found.st_ino if keeps else 0, found.st_ctime_ns)
 
 
 def _trouble(root: bytes, relative: bytes, error: OSError) -> FileTrouble:

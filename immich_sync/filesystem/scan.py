@@ -66,7 +66,7 @@ class Listing:
 
 def listing(disk: Disk, root: bytes, directory: bytes, policy: Policy) -> Listing:
     """What lies in one directory now; empty if it or one above it is passed over. Never raises."""
-    if rule := _passed_over(disk, root, directory, policy):
+    if rule := passed_over(disk, root, directory, policy):
         return Listing(directory, ignored={rule: 1})
     return _listed(disk, root, directory, policy)
 
@@ -167,17 +167,18 @@ def _rule_above(policy: Policy, directory: bytes) -> str | None:
     return None
 
 
-def _passed_over(disk: Disk, root: bytes, directory: bytes, policy: Policy) -> str | None:
-    """The rule by which a directory or one above it is passed over, or None."""
+def passed_over(disk: Disk, root: bytes, directory: bytes, policy: Policy) -> str | None:
+    """The rule by which a directory or one above it is passed over, or None. Blocks."""
     if rule := _rule_above(policy, directory):
         return rule
     above = directory
-    while above:
-        above = above.rpartition(b"/")[0]
+    while True:
         for marker, forbids in _MARKERS:
             if _lies_there(disk, root, _join(above, marker)):
                 return forbids
-    return None
+        if not above:
+            return None
+        above = above.rpartition(b"/")[0]
 
 
 def _lies_there(disk: Disk, root: bytes, relative: bytes) -> bool:

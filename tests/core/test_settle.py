@@ -107,6 +107,20 @@ def test_looks_come_in_order_and_in_bounded_handfuls() -> None:
     assert settling.next_due() is None
 
 
+def test_a_short_stillness_by_foreign_clocks_is_not_believed() -> None:
+    """On a NAS whose clock is behind ours, a growing file looks still: only our watch counts."""
+    settling = Settling(10.0)
+
+    assert not settling.saw(A, _stamp(5, WALL - 60), UNKNOWN, 0.0, wall=WALL)
+    assert not settling.saw(A, _stamp(6, WALL - 60), UNKNOWN, 9.0, wall=WALL)
+    assert settling.saw(A, _stamp(6, WALL - 60), UNKNOWN, 19.0, wall=WALL)
+
+
+def test_what_has_lain_still_for_long_is_believed_to() -> None:
+    """A backlog is not watched for ten seconds a file."""
+    assert Settling(10.0).saw(A, _stamp(5, WALL - CUT_OFF), CUT, 0.0, wall=WALL)
+
+
 def test_times_in_the_future_say_nothing() -> None:
     """A camera with a wrong clock is waited for by our own watch."""
     assert lain_still(_stamp(1, WALL + 1), WALL) == 0.0
