@@ -118,7 +118,7 @@ def test_a_short_stillness_by_foreign_clocks_is_not_believed() -> None:
 
 def test_what_has_lain_still_for_long_is_believed_to() -> None:
     """A backlog is not watched for ten seconds a file."""
-    assert Settling(10.0).saw(A, _stamp(5, WALL - CUT_OFF), CUT, 0.0, wall=WALL)
+    assert Settling(10.0).saw(A, _stamp(5, WALL - CUT_OFF - 1), CUT, 0.0, wall=WALL)
 
 
 def test_times_in_the_future_say_nothing() -> None:
