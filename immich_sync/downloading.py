@@ -46,7 +46,6 @@ class Wanted:
     identity: str  # what its bytes are of: no others are put behind them
     info: Info | None = None  # of an original: what proves it
     is_zip: bool = False
-    size: int = 0  # bytes, about, where the server will not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,6 @@ class Download:
                 if self._landing.validator is None:  # nothing could ever be put behind it
                     self._landing.discard()
                 self._landing.close()
-            self._progress.finished()
 
     async def _persist(self) -> _Came:
         """Ask until the file is there, or connections break without getting any further."""
@@ -193,7 +191,7 @@ class Download:
         """The landing, with what is left of an earlier download of the very same file."""
         landing = await self._blocking(WRITING, land_at, self._target, self._wanted.identity)
         self._landing = landing
-        self._progress.expect(1, part.total or self._wanted.size)
+        self._progress.expect(0, part.total)
         self._progress.moved(landing.size)
         self._leftovers = landing.size > 0
         same = landing.validator == part.validator

@@ -4,6 +4,7 @@ Its own module because one download knows nothing of the others, and a caller sh
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -36,23 +37,25 @@ class Fetcher:
         self, asset: AssetId, destination: Destination, *, edited: bool = False
     ) -> Path:
         """The file as it was uploaded, proved by its checksum; or as it was edited."""
-        info = None if edited else await download.info(self.immich, asset, self.link)
-        call = download.original(asset, self.link, edited=edited)
-        kind = "edited" if edited else "original"
-        return await self._get(Wanted(call, f"orig-{asset}", f"{kind} {asset}", info), destination)
+        with self._single():
+            return await self._original(asset, destination, edited=edited)
 
     async def view(self, asset: AssetId, destination: Destination, size: str | None) -> Path:
-        """A picture of it in one of the SIZES."""
+        """A picture of it in one of the SIZES, each of which has a name of its own."""
         if size is not None and size not in SIZES:
             raise ValueError(f"size must be one of {', '.join(SIZES)}")
         call = download.thumbnail(asset, self.link, size)
-        wanted = Wanted(call, f"thumb-{asset}", f"{size or SIZES[0]} {asset}")
-        return await self._get(wanted, destination)
+        name = "thumb" if size in {None, SIZES[0]} else size
+        wanted = Wanted(call, f"{name}-{asset}", f"{size or SIZES[0]} {asset}")
+        with self._single():
+            return await self._get(wanted, destination)
 
     async def video(self, asset: AssetId, destination: Destination) -> Path:
         """The video as browsers play it."""
         call = download.playback(asset, self.link)
-        return await self._get(Wanted(call, f"video-{asset}", f"video {asset}"), destination)
+        wanted = Wanted(call, f"video-{asset}", f"video {asset}")
+        with self._single():
+            return await self._get(wanted, destination)
 
     async def archives(
         self,
@@ -69,14 +72,16 @@ class Fetcher:
         parts = [part for part in parts if part.assets]
         base = destination.filename or (f"album-{album}" if album else "archive")
         stem = base[: -len(".zip")] if base.lower().endswith(".zip") else base
+        self.progress.expect(len(parts), 0)
         paths = []
         for number, part in enumerate(parts, start=1):
             name = f"{stem}.zip" if len(parts) == 1 else f"{stem}-{number}.zip"
             call = download.archive(part.assets, self.link)
             identity = f"archive {' '.join(part.assets)}"
-            wanted = Wanted(call, stem, identity, is_zip=True, size=part.size)
+            wanted = Wanted(call, stem, identity, is_zip=True)
             named = Destination(destination.folder, name, destination.on_exists, destination.taken)
-            paths.append(await self._get(wanted, named))
+            with self._counted():
+                paths.append(await self._get(wanted, named))
         return paths
 
     async def originals(
@@ -86,7 +91,9 @@ class Fetcher:
 
         Raises NotImmich, Refused or Untrusted: then no other asset would fare better.
         """
-        waiting = iter(dict.fromkeys(assets))
+        wanted = dict.fromkeys(assets)
+        self.progress.expect(len(wanted), 0)
+        waiting = iter(wanted)
         downloaded: list[DownloadedEntry] = []
         failed: list[NotDownloadedEntry] = []
         async with anyio.create_task_group() as tasks:
@@ -110,13 +117,37 @@ class Fetcher:
     ) -> None:
         for asset in waiting:
             try:
-                path = await self.original(asset, destination)
+                with self._counted():
+                    path = await self._original(asset, destination)
             except (NotImmich, Refused, Untrusted):
                 raise
             except SyncTrouble as trouble:
                 failed.append(NotDownloadedEntry(asset_id=UUID(asset), error=str(trouble)))
             else:
                 downloaded.append(DownloadedEntry(asset_id=UUID(asset), filepath=path))
+
+    async def _original(
+        self, asset: AssetId, destination: Destination, *, edited: bool = False
+    ) -> Path:
+        info = None if edited else await download.info(self.immich, asset, self.link)
+        call = download.original(asset, self.link, edited=edited)
+        kind = "edited" if edited else "original"
+        return await self._get(Wanted(call, f"orig-{asset}", f"{kind} {asset}", info), destination)
+
+    @contextmanager
+    def _single(self) -> Iterator[None]:
+        """The only file there is to fetch."""
+        self.progress.expect(1, 0)
+        with self._counted():
+            yield
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One of the expected files, which is done with at the end, well or badly."""
+        try:
+            yield
+        finally:
+            self.progress.finished()
 
     async def _get(self, wanted: Wanted, destination: Destination) -> Path:
         run = Download(self.immich, self.blocking, self.progress, wanted, destination)

@@ -18,8 +18,8 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 class Progress(Protocol):
     """What is told while files go up or come down; sizes in bytes."""
 
-    def expect(self, files: int, size: int) -> None:
-        """So much more is known to be there."""
+    def expect(self, files: int, size: int | None) -> None:
+        """So much more is known to be there; None: how large it is, nobody knows beforehand."""
         ...
 
     def moved(self, size: int) -> None:
@@ -34,7 +34,7 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, files: int, size: int | None) -> None:
         """Nothing happens."""
 
     def moved(self, size: int) -> None:
@@ -52,12 +52,13 @@ class Lines:
         self._stream = stream
         self._every = every
         self._begun = self._said = time.monotonic()
-        self._files = self._size = self._done = self._moved = 0
+        self._files = self._done = self._moved = 0
+        self._size: int | None = 0  # None: nobody knows
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, files: int, size: int | None) -> None:
         """The totals grow."""
         self._files += files
-        self._size += size
+        self._size = _sum(self._size, size)
 
     def moved(self, size: int) -> None:
         """A line, if the last one is long ago."""
@@ -74,7 +75,7 @@ class Lines:
         seconds = max(time.monotonic() - self._begun, 1e-3)
         print(
             f"{self._title}: {self._done:,} of {self._files:,} files,"
-            f" {_size(self._moved)} of {_size(self._size)}, {_size(self._moved / seconds)}/s",
+            f" {_share(self._moved, self._size)}, {_size(self._moved / seconds)}/s",
             file=self._stream,
             flush=True,
         )
@@ -94,42 +95,50 @@ class Bars:
         from rich import progress  # noqa: PLC0415 - see above
         from rich.console import Console  # noqa: PLC0415 - see above
 
-        self._files = self._size = self._done = 0
+        self._files = self._done = self._moved = 0
+        self._size: int | None = 0  # None: nobody knows
         self._drawing = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
             progress.TextColumn("{task.fields[count]}"),
-            progress.DownloadColumn(),
+            progress.TextColumn("{task.fields[share]}"),
             progress.TransferSpeedColumn(),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._drawing.add_task(title, total=0, count="")
+        self._task = self._drawing.add_task(title, total=0, count="", share="")
 
     def __enter__(self) -> Self:
         self._drawing.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._size is None and self._done >= self._files:
+            self._drawing.update(self._task, total=max(self._moved, 1))
         self._drawing.stop()
 
-    def expect(self, files: int, size: int) -> None:
+    def expect(self, files: int, size: int | None) -> None:
         """The bar's end moves away."""
         self._files += files
-        self._size += size
-        self._drawing.update(self._task, total=self._size, count=self._count())
+        self._size = _sum(self._size, size)
+        # A total of None would leave the old one as it is.
+        self._drawing.tasks[0].total = self._size
+        self._tell()
 
     def moved(self, size: int) -> None:
         """The bar grows."""
+        self._moved += size
         self._drawing.advance(self._task, size)
+        self._tell()
 
     def finished(self, files: int = 1) -> None:
         """The count grows."""
         self._done += files
-        self._drawing.update(self._task, count=self._count())
+        self._tell()
 
-    def _count(self) -> str:
-        return f"{self._done:,}/{self._files:,} files"
+    def _tell(self) -> None:
+        count = f"{self._done:,}/{self._files:,} files"
+        self._drawing.update(self._task, count=count, share=_share(self._moved, self._size))
 
 
 @contextmanager
@@ -144,6 +153,14 @@ def showing(title: str, *, wanted: bool) -> Iterator[Progress]:
         lines = Lines(title, sys.stderr)
         yield lines
         lines.last()
+
+
+def _sum(known: int | None, more: int | None) -> int | None:
+    return None if known is None or more is None else known + more
+
+
+def _share(moved: int, total: int | None) -> str:
+    return _size(moved) if total is None else f"{_size(moved)} of {_size(total)}"
 
 
 def _size(number: float) -> str:

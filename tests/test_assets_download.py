@@ -279,6 +279,10 @@ async def test_sizes(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: P
     small = await assets.view_asset_to_file(asset, out, size="preview")
     full = await assets.view_asset_to_file(asset, out, size="fullsize")
 
+    await assets.view_asset_to_file(asset, out)
+    await assets.view_asset_to_file(asset, out, size="thumbnail", on_exists="overwrite")
+
+    assert listed(out) == ["a.jpg", f"preview-{asset}.jpg", f"thumb-{asset}.jpg"]
     assert small.read_bytes().startswith(b"\xff\xd8")
     assert full.read_bytes() == path.read_bytes()
     with pytest.raises(ValueError, match="thumbnail, preview, fullsize"):
@@ -377,6 +381,27 @@ async def test_an_albums_originals(
         (e.asset_id, e.filepath) for e in first.downloaded
     }
     assert {path: path.stat().st_ino for path in files} == files
+
+
+async def test_progress_is_counted(
+    assets: AssetsApi, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files count as expected before they are done, also if they were there or failed."""
+    paths = [write_photo(tmp_path, f"{number}.jpg", 1000) for number in range(3)]
+    ids = [await put(assets, path) for path in paths]
+    await assets.download_originals_to_folder([ids[0], uuid4()], out, show_progress=True)
+    await assets.download_originals_to_folder(ids, out, show_progress=True)
+    await assets.download_asset_to_file(ids[0], out, show_progress=True)
+    await assets.download_archive_to_file(ids, out, show_progress=True)
+    size = (out / "archive.zip").stat().st_size
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(", ")[0] for line in lines] == [
+        "Downloading: 2 of 2 files, 1.2 kB of 1.2 kB",
+        "Downloading: 3 of 3 files, 2.4 kB of 2.4 kB",
+        "Downloading: 1 of 1 files, 0 B of 0 B",
+        f"Downloading: 1 of 1 files, {size / 1000:.1f} kB",
+    ]
 
 
 async def test_one_of_many_fails(assets: AssetsApi, tmp_path: Path, out: Path) -> None:

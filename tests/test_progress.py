@@ -18,6 +18,13 @@ with showing("Uploading", wanted=True) as progress:
     progress.moved(1_000_000)
     progress.finished(2)
 """
+UNKNOWN = """
+from immich_sync.progress import showing
+with showing("Downloading", wanted=True) as progress:
+    progress.expect(1, None)
+    progress.moved(1_000_000)
+    progress.finished()
+"""
 
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,6 +38,17 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert said.err.startswith("Uploading: 2 of 3 files, 1.0 MB of 2.0 MB, ")
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_size_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of something as large as nobody knows, only what has come is told."""
+    with showing("Downloading", wanted=True) as progress:
+        progress.expect(2, 1_000_000)
+        progress.expect(0, None)
+        progress.moved(1_500_000)
+        progress.finished()
+
+    assert capsys.readouterr().err.startswith("Downloading: 1 of 2 files, 1.5 MB, ")
 
 
 def test_lines_now_and_then() -> None:
@@ -57,9 +75,26 @@ def test_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_bars() -> None:
     """On a terminal a bar shows files, bytes, speed and the time left."""
+    shown = on_a_terminal(SCRIPT)
+
+    assert b"Uploading" in shown
+    assert b"2/3 files" in shown
+    assert b"1.0 MB of 2.0 MB" in shown
+
+
+def test_bars_of_a_size_that_nobody_knows() -> None:
+    """The bar has no end until all has come, and then it is full."""
+    shown = on_a_terminal(UNKNOWN)
+
+    assert b"1/1 files 1.0 MB" in shown
+    assert b" of " not in shown.rpartition(b"1/1 files")[2]
+
+
+def on_a_terminal(script: str) -> bytes:
+    """What a script of Python draws."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", script],
         stderr=theirs,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
     ) as process:
@@ -71,6 +106,4 @@ def test_bars() -> None:
             shown += block
     os.close(ours)
 
-    assert b"Uploading" in shown
-    assert b"2/3 files" in shown
-    assert b"1.0/2.0 MB" in shown
+    return shown

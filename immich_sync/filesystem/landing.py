@@ -206,8 +206,8 @@ def _lies_there(descriptor: int, path: Path) -> bool:
 def in_the_way(target: Path) -> InTheWay:
     """The trouble with a name that is taken."""
     return InTheWay(
-        f"{shown(os.fsencode(target))} exists and is another file; move it away, or choose to skip,"
-        " overwrite or rename."
+        f"{shown(os.fsencode(target))} exists and is another file; move it away, or choose what is"
+        " to be done then by on_exists (--on-exists): skip, overwrite or rename."
     )
 
 
