@@ -156,13 +156,15 @@ def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderS
     intake = None if row is None else engine.intakes.get(row.folder)
     if row is None or intake is None:
         return replace(status, state="starting")
+    is_open = row.folder in engine.crew.open_folders()
     return replace(
         status,
         state=_folder_state(intake, engine),
         watch=intake.health().mode,
         ignored=intake.tally.ignored.total(),
         last_scan=None if intake.last_scan is None else intake.last_scan.began,
-        eta_seconds=engine.crew.eta(row.pending + row.waiting),
+        # While nothing of it may go up, nobody can say how long it takes.
+        eta_seconds=engine.crew.eta(row.pending + row.waiting) if is_open else None,
     )
 
 
