@@ -170,7 +170,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody does something in Immich: trash, restore, purge, take_out, drop_album, wipe."""
+    """Somebody acts in Immich: upload, trash, restore, purge, take_out, drop_album, wipe."""
 
     does: str
     which: int = 0
@@ -178,7 +178,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The daemon: kill, stop, start."""
+    """The daemon: kill, stop, start; or a person lets its files wait: pause, resume."""
 
     what: str
 

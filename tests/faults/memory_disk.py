@@ -81,7 +81,6 @@ class MemoryDisk:
     broken: set[bytes] = field(default_factory=set)  # files and directories that give EIO
     traps: list[Trap] = field(default_factory=list)
     happening: Happening = lambda _: None
-    opens: int = 0
     noticed: list[tuple[bytes, bytes, Evidence]] = field(default_factory=list)
     overflowed: bool = False
     listening: bool = False
@@ -203,7 +202,6 @@ class MemoryDisk:
         inode = None if self.missing else self.files.get(relative)
         if inode is None:
             raise FileVanished("it is not there any more")
-        self.opens += 1
         return MemorySource(self, relative, inode)
 
     def is_empty(self, root: bytes) -> bool:

@@ -31,6 +31,7 @@ class Effects:
 
     doomed: int | None = None  # counted from 1
     count: int = 0
+    hashed: int = 0  # files read from end to end
     names: list[str] | None = None  # in order, if wanted
 
 
@@ -91,6 +92,7 @@ class Hops:
                 result = self._ask_state(partial(function, *args, **kwargs))
             else:
                 life.breathe()
+                life.effects.hashed += lane.name == "hash"
                 result = function(*args, **kwargs)
         except Died:
             await anyio.sleep_forever()

@@ -5,7 +5,15 @@ Its own module because the crash sweep and the planted defects both play them.
 
 from collections.abc import Mapping, Sequence
 
-from immich_sync.sandbox import LostAnswer, Quota, Refuse, ResetRequest, ResetResponse, Status
+from immich_sync.sandbox import (
+    Delay,
+    LostAnswer,
+    Quota,
+    Refuse,
+    ResetRequest,
+    ResetResponse,
+    Status,
+)
 from tests.faults.deeds import (
     UPLOADS,
     Begin,
@@ -101,6 +109,16 @@ SCENARIOS: Mapping[str, Steps] = {
         (Write(A, 1), 3.0),
         (Person("purge"), 0.0),
         (Write(C, 1), 3.0),
+    ],
+    "sent from the phone before": [
+        (Person("upload", 1), 0.0),
+        (Write(A, 1), 3.0),
+    ],
+    "trashed before it came": [
+        (Person("upload", 1), 0.0),
+        (Person("trash"), 0.0),
+        (Fail(Delay(0.5), CHECK, times=None), 0.0),
+        (Write(A, 1), 5.0),
     ],
     "an album is deleted": [
         (Write(A, 1), 3.0),

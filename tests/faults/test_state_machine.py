@@ -69,10 +69,10 @@ _deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(Key, st.booleans()),
     st.builds(
         Person,
-        st.sampled_from(("trash", "restore", "purge", "take_out", "drop_album", "wipe")),
+        st.sampled_from(("upload", "trash", "restore", "purge", "take_out", "drop_album", "wipe")),
         _which,
     ),
-    st.builds(Process, st.sampled_from(("kill", "kill", "stop", "start"))),
+    st.builds(Process, st.sampled_from(("kill", "kill", "stop", "start", "pause", "resume"))),
     st.builds(Jump, st.sampled_from((4e7, 3600.0, -1200.0, -2.6e6))),
     st.builds(FullDisk, st.integers(1, 4)),
 )

@@ -14,7 +14,7 @@ import anyio
 import httpx
 
 from immich_sync.core.complete import judge
-from immich_sync.core.settle import CUT_OFF, QUICK
+from immich_sync.core.settle import CUT_OFF, QUICK, lain_still
 from immich_sync.core.types import Activity, Completeness, Stamp
 from immich_sync.sandbox import State
 from immich_sync.sandbox.records import Asset
@@ -142,7 +142,9 @@ class Witness:
             known = any(stamp.same_bytes(inode.stamp) for at, stamp in self.seen if at == path)
             self.seen.add((path, inode.stamp))
             checksum = sha1(inode.data, usedforsecurity=False).hexdigest()
-            self.versions[checksum].append(now if known else now + _quiet(path, inode.data))
+            lain = lain_still(inode.stamp, self.server.now().timestamp())
+            quiet = 0.0 if known else max(0.0, _quiet(path, inode.data) - lain)
+            self.versions[checksum].append(now + quiet)
 
     def answered(self, request: httpx.Request, answer: httpx.Response, wall: float) -> None:
         """The server has answered."""
