@@ -74,9 +74,17 @@ async def _live(
         code = await _drain(engine, within)
         engine.stop()
 
+    async def arm_last_resort() -> None:
+        """A disk that never answers keeps its thread, and must not keep the process."""
+        await engine.told_to_stop()
+        last_resort = threading.Timer(LAST_RESORT, lambda: os._exit(3 if engine.fatal else code))
+        last_resort.daemon = True  # a process that ends in time does not wait for it
+        last_resort.start()
+
     async with anyio.create_task_group() as tasks:
         await tasks.start(control.serve, socket, Orders(engine).handle)
         tasks.start_soon(_heed_signals, engine)
+        tasks.start_soon(arm_last_resort)
         tasks.start_soon(pulse.beat, engine)
         if once:
             tasks.start_soon(until_drained)
@@ -94,9 +102,6 @@ async def _heed_signals(engine: Engine) -> None:
             log.info("stopping", signal=signal.Signals(number).name)
             systemd.stopping()
             engine.stop()
-            last_resort = threading.Timer(LAST_RESORT, os._exit, (0,))
-            last_resort.daemon = True  # a process that ends in time does not wait for it
-            last_resort.start()
 
 
 async def _drain(engine: Engine, within: float | None) -> int:
@@ -112,6 +117,7 @@ async def _drain(engine: Engine, within: float | None) -> int:
             if not one.root.online or engine.unapproved(one.folder_id)
         ]
         waiting = (await _counts(engine, list(engine.intakes))).waiting
+        log.info("finished", **engine.crew.outcomes)
         return 1 if engine.crew.failures or lost or waiting else 0
     log.warning("timed_out", seconds=within)
     return 1

@@ -111,6 +111,10 @@ class Engine:
         self.stopping = True
         self._stop.set()
 
+    async def told_to_stop(self) -> None:
+        """Returns once `stop` was called, by whomever."""
+        await self._stop.wait()
+
     async def approve(self, folder: FolderId, *, removed: bool = False) -> None:
         """A person says: the folder's root, whose key it is, and the server behind it are right.
 
@@ -207,6 +211,7 @@ class Engine:
                 self._open_way(folder, account)
             else:
                 self.strangers[folder] = account
+                log.warning("other_user", folder=self._rows[folder][0].name)
         await auditor.run()
 
     def _auditor(self, account: AccountId, link: Link, folders: Collection[FolderId]) -> Auditor:

@@ -40,6 +40,8 @@ HANDFUL = 64
 """Directories listed in one hop to a thread."""
 TROUBLED = 30.0
 """Seconds until a directory that could not be listed is tried again."""
+TOLD = 20
+"""Directories that could not be listed, named in the log after a scan; `status` has them all."""
 RELIST = 1.0
 """Seconds between two listings of the same directory, however often it is dirty."""
 
@@ -175,8 +177,10 @@ class Intake:
             self._scan_began, self._outages = began, outages
             log.info(
                 "scanned", folder=self.folder.name, why=why, files=tally.files, due=tally.due,
-                gone=tally.gone, seconds=round(now - began, 2),
+                moving=len(tally.moving), gone=tally.gone, seconds=round(now - began, 2),
             )  # fmt: skip
+            for directory, trouble in tally.troubles[:TOLD]:
+                log.warning("not_listed", folder=self.folder.name, file=directory, error=trouble)
         self.scanning = False
         if tally.due:
             self._note_new()

@@ -54,6 +54,7 @@ class Link:
         gate = self.immich.gate
         while True:
             await gate.wait_closed()
+            log.warning("server_in_trouble", account=self.name, error=str(gate.trouble))
             await gate.wait_open()
             log.info("server_answers_again", account=self.name)
             self._opened()
@@ -75,7 +76,6 @@ class Link:
             except (NotImmich, Refused, Untrusted):
                 raise
             except ServerTrouble as trouble:
-                log.warning("server_awaited", account=self.account.name, error=str(trouble))
                 self.immich.gate.close(trouble)
                 await self.immich.gate.wait_open()
 

@@ -4,8 +4,8 @@ Its own module because this is the one place that retries: whatever goes wrong b
 as SyncTrouble, `core.backoff` judges it, and the queue keeps the judgement.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import structlog
@@ -13,9 +13,16 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from immich_sync.bell import Bell
 from immich_sync.core import backoff
-from immich_sync.core.errors import FileTrouble, FileVanished, SyncTrouble
+from immich_sync.core.errors import (
+    FileTrouble,
+    FileVanished,
+    Overloaded,
+    Suspected,
+    SyncTrouble,
+)
 from immich_sync.core.folder import Limits
 from immich_sync.core.types import (
+    AccountId,
     Activity,
     Again,
     Done,
@@ -27,13 +34,15 @@ from immich_sync.core.types import (
     Place,
     Record,
 )
-from immich_sync.pipeline import Route, sync
+from immich_sync.pipeline import Outcome, Route, sync
 from immich_sync.rooting import Root
 from immich_sync.store import queue
 from immich_sync.world import World
 
 RECENT = 200
 """Jobs whose ends tell the pace."""
+SUSPICIOUS = 3
+"""Files whose uploads break, with none accepted in between, that make the server the suspect."""
 LONGEST_REST = 60.0
 """Seconds until the queue is looked at though nobody rang: the wall clock may have jumped."""
 BREATH = 0.02
@@ -59,6 +68,8 @@ class Crew:
         self.paused: set[FolderId] = set()  # by a person
         self.busy: dict[Place, Job] = {}
         self.failures = 0  # attempts that failed since the start
+        self.outcomes: Counter[str] = Counter()  # how attempts ended since the start
+        self._suspects: dict[AccountId, set[Place]] = {}  # since the last accepted upload
         self.rounds = 0  # how often the feeder looked for work, and had it taken from it
         self._ends: deque[float] = deque(maxlen=RECENT)  # when jobs ended (monotonic)
         self._world = world
@@ -82,11 +93,16 @@ class Crew:
     def pause(self, folder: FolderId) -> None:
         """Start on none of the folder's files until told otherwise."""
         self.paused.add(folder)
+        log.info("paused", folder=self._name(folder))
 
     def resume(self, folder: FolderId) -> None:
         """Go on with the folder's files."""
         self.paused.discard(folder)
+        log.info("resumed", folder=self._name(folder))
         self.bell.ring()
+
+    def _name(self, folder: FolderId) -> str:
+        return self.routes[folder].folder.name if folder in self.routes else ""
 
     def eta(self, jobs: int) -> float | None:
         """Seconds that so many jobs will take at the pace of late; None if there is none."""
@@ -115,7 +131,10 @@ class Crew:
         if room <= 0 or not folders:
             return LONGEST_REST
         store = self._world.store
-        due = await store(queue.take, now=now, limit=room, folders=folders, busy=busy)
+        due: list[Due] = []
+        for folder, share in self._shares(folders).items():
+            limit = min(room - len(due), share)
+            due += await store(queue.take, now=now, limit=limit, folders=[folder], busy=busy)
         if not due:
             at = await store(queue.next_due, now=now, folders=folders, busy=busy)
             return LONGEST_REST if at is None else max(0.0, at - now)
@@ -123,6 +142,16 @@ class Crew:
             self.busy[one.job.place] = one.job
             await jobs.send(one)
         return LONGEST_REST  # the first of them to finish rings
+
+    def _shares(self, folders: Sequence[FolderId]) -> Mapping[FolderId, int]:
+        """How many more files of each folder may be taken on.
+
+        Half of all at most, if there are several: one disk that hangs must not hold up the others.
+        """
+        whole = self._limits.in_flight
+        most = whole if len(self.routes) == 1 else max(1, whole // 2)
+        held = Counter(place.folder for place in self.busy)
+        return {folder: most - held[folder] for folder in folders if held[folder] < most}
 
     async def _one_by_one(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
         async with jobs:
@@ -154,6 +183,9 @@ class Crew:
             return self._judge(
                 FileTrouble(f"unexpected {type(bug).__name__}; please report it"), due, route
             )
+        if result.outcome is Outcome.UPLOADED:
+            self._suspects.pop(route.account, None)
+        log.info(result.outcome.value)
         return (Done(due.job), self._report(result.outcome.value, due.job))
 
     async def _look_at_root(self, job: Job) -> bool:
@@ -174,6 +206,8 @@ class Crew:
             case backoff.RetryAt(due_at, attempts):
                 self.failures += 1
                 log.warning("retry_scheduled", error=str(trouble), seconds=round(due_at - now))
+                if isinstance(trouble, Suspected):
+                    self._suspect_server(route, job)
                 return (
                     Again(job, due_at, attempts, str(trouble)),
                     self._report("failed", job, str(trouble)),
@@ -193,7 +227,20 @@ class Crew:
                 log.warning("state_failed", error=str(trouble))
                 return ()
 
+    def _suspect_server(self, route: Route, job: Job) -> None:
+        """Several files that fail one after the other are hardly all at fault themselves."""
+        suspects = self._suspects.setdefault(route.account, set())
+        suspects.add(job.place)
+        if len(suspects) >= SUSPICIOUS:
+            route.immich.gate.close(
+                Overloaded(
+                    f"Uploads fail, one file after the other ({len(suspects)} by now), although the"
+                    " server answers: is its disk full, or does a proxy refuse them?"
+                )
+            )
+
     def _report(self, event: str, job: Job, detail: str = "") -> Activity:
         activity = Activity(self._world.clock.now(), event, job.place, detail)
+        self.outcomes[event] += 1
         self._tell(activity)
         return activity
