@@ -4,6 +4,7 @@ Its own module because this is the one translation point: nothing above it knows
 or a status code's meaning, and no sentence made here can hold the API key.
 """
 
+import os
 import ssl
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -36,6 +37,8 @@ LONGEST_WISH = 3600.0
 """Seconds: a server that asks for more patience than this is asked again after an hour."""
 _LONGEST_QUOTE = 300
 _BUSY = frozenset({408, 429, 502, 503, 504, *range(520, 525)})
+_PLAIN = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
+"""OpenSSL's reasons where no TLS came back at all (its versions 1.1, 3.0 and 3.2)."""
 _PERMISSION = "Missing required permission: "
 
 BREAKS = (
@@ -142,6 +145,12 @@ def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
     """The trouble behind an exchange that came to no answer; `what` says what was being done."""
     links = _chain(error)
     for link in links:
+        if isinstance(link, ssl.SSLError) and getattr(link, "reason", "") in _PLAIN:
+            plain = route.url.replace("https://", "http://", 1)
+            return NotImmich(
+                f"{route.url} is not usable for {what}: this address speaks http, not https."
+                f" Configure {plain}."
+            )
         # Its other kinds are breaks in the middle of TLS, or TLS waiting for the network.
         if isinstance(link, ssl.SSLCertVerificationError) or type(link) is ssl.SSLError:
             return Untrusted(
@@ -152,7 +161,7 @@ def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
     leaf, reason = next(
         (leaf, reason) for kinds, leaf, reason in _REASONS if isinstance(error, kinds)
     )
-    said = [link.strerror for link in links if isinstance(link, OSError) and link.strerror]
+    said = [words for link in links if isinstance(link, OSError) and (words := _words(link))]
     system = said[-1] if said else ""
     detail = f" ({route.quote(system)})" if system else ""
     if leaf is NotImmich:
@@ -234,8 +243,19 @@ def _chain(error: BaseException) -> list[BaseException]:
     link: BaseException | None = error
     while link is not None and link not in links:
         links.append(link)
-        link = link.__cause__ or link.__context__
+        if isinstance(link, BaseExceptionGroup):  # one for each address that a name stands for
+            link = link.exceptions[-1]
+        else:
+            link = link.__cause__ or link.__context__
     return links
+
+
+def _words(error: OSError) -> str:
+    """What the system says, and not what asyncio makes of it."""
+    said = error.strerror or ""
+    if error.errno and said.startswith("Connect call failed"):
+        said = os.strerror(error.errno)
+    return said
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

@@ -326,7 +326,7 @@ async def test_an_unknown_certificate() -> None:
 
 @pytest.mark.anyio
 async def test_plain_http_on_a_tls_address() -> None:
-    """https:// to a server that speaks plain HTTP is Untrusted, in words."""
+    """https:// to a server that speaks plain HTTP: the address to configure is named."""
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
@@ -337,7 +337,7 @@ async def test_plain_http_on_a_tls_address() -> None:
         raw_server(plain) as url,
         connected(url.replace("http:", "https:")) as immich,
     ):
-        with pytest.raises(Untrusted, match="while asking for its version"):
+        with pytest.raises(NotImmich, match="speaks http, not https. Configure http:"):
             await immich.version()
 
 

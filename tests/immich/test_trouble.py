@@ -111,6 +111,18 @@ def test_leaf_of_a_break(error: Exception, leaf: type[ServerTrouble]) -> None:
     assert type(from_break(error, ROUTE, "asking")) is leaf
 
 
+def test_no_python_is_seen_in_a_refused_connection() -> None:
+    """What asyncio says of an address is the system's word for it, also of several addresses."""
+    refused = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 22283)")
+    error = httpcore.ConnectError("All connection attempts failed")
+    error.__cause__ = OSError("All connection attempts failed")
+    error.__cause__.__cause__ = ExceptionGroup("several", [OSError(101, "x"), refused])
+
+    for one in (refused, error):
+        said = str(from_break(one, ROUTE, "asking"))
+        assert said.endswith(" (Connection refused).")
+
+
 def test_a_break_names_the_systems_reason() -> None:
     """The innermost reason of the system stands in the sentence, with address and doing."""
     error = httpcore.ConnectError("All connection attempts failed")
