@@ -31,6 +31,7 @@ Key = tuple[int | str, ...]
 
 PREFIX = "IMMICH_SYNC_"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_TWICE = re.compile(r"Cannot declare (\([^)]*\)) twice")
 _NOT_SETTINGS = frozenset({"IMMICH_SYNC_CONFIG", "IMMICH_SYNC_DEBUG"})
 # What Kubernetes and `docker --link` put there for a service that is called immich-sync.
 _FOREIGN = ("IMMICH_SYNC_SERVICE_", "IMMICH_SYNC_PORT")
@@ -58,7 +59,7 @@ class Written:
 
     def wrong(self, key: Key, what: str) -> Misconfigured:
         """The error that names the source of `key` (a file or a variable) and says `what`."""
-        return Misconfigured(f"{source(key, self.file)}: {what}.")
+        return Misconfigured(ended(f"{source(key, self.file)}: {what}"))
 
 
 def load(path: Path | None = None) -> Written:
@@ -74,14 +75,14 @@ def parse(data: Mapping[str, object], file: Path | None) -> Written:
     """The settings in a file's `data`, with the environment over them. Raises Misconfigured."""
     for name in data:
         if name not in Settings.model_fields:
-            raise Misconfigured(f"{file}: {_unknown((name,))}.")
+            raise Misconfigured(ended(f"{file}: {_unknown((name,))}"))
     for variable in os.environ:
         _check_variable(variable)
     try:
         return Written(Settings.model_validate(dict(data)), file)
     except ValidationError as trouble:
         first = trouble.errors(include_url=False, include_context=False)[0]
-        raise Misconfigured(f"{source(first['loc'], file)}: {_sentence(first)}.") from None
+        raise Misconfigured(ended(f"{source(first['loc'], file)}: {_sentence(first)}")) from None
     except (SettingsError, RecursionError):
         raise Misconfigured(f"{file or 'the environment'}: it cannot be understood.") from None
 
@@ -106,6 +107,11 @@ def variable_of(key: Key) -> str | None:
     return next(
         (name for name, value in os.environ.items() if value and name.upper() in wanted), None
     )
+
+
+def ended(sentence: str) -> str:
+    """With a full stop, unless it ends as a sentence may."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def _find(path: Path | None) -> Path | None:
@@ -140,8 +146,17 @@ def _why_unreadable(error: Exception) -> str:
         return f"the configuration is not UTF-8 text (byte {error.start})"
     if isinstance(error, RecursionError):
         return "the configuration is nested too deeply"
-    said = str(error).rstrip(".")
-    return f"the configuration is not TOML: {said[:1].lower()}{said[1:]}"
+    return f"the configuration is not TOML: {_toml_trouble(str(error).rstrip('.'))}"
+
+
+def _toml_trouble(said: str) -> str:
+    """The parser's words, without Python's tuples in them."""
+    found = _TWICE.search(said)
+    if found is None:
+        return said[:1].lower() + said[1:]
+    name = ".".join(re.findall(r"'([^']*)'", found[1]))
+    hint = "; each folder is one [[folders]]" if name == "folders" else ""
+    return f"{seen(name)} is there twice{said[found.end() :]}{hint}"
 
 
 def _check_variable(variable: str) -> None:
@@ -152,7 +167,7 @@ def _check_variable(variable: str) -> None:
     if first not in Settings.model_fields:
         nearest = _nearest(first, Settings.model_fields)
         hint = f"; did you mean {PREFIX}{nearest.upper()}?" if nearest else ""
-        raise Misconfigured(f"{variable}: no such setting{hint.rstrip('?')}.")
+        raise Misconfigured(ended(f"{variable}: no such setting{hint}"))
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -171,7 +186,7 @@ def _sentence(error: ErrorDetails) -> str:
 def _unknown(key: Key) -> str:
     table = _TABLES.get(str(key[0])) if len(key) > 1 else Settings
     nearest = _nearest(str(key[-1]), table.model_fields if table is not None else ())
-    hint = f"; did you mean {nearest}" if nearest else ""
+    hint = f"; did you mean {nearest}?" if nearest else ""
     return f"{seen(key[-1])} is not a key that is known here{hint}"
 
 

@@ -59,7 +59,7 @@ def test_a_wrong_configuration_is_code_2(shell: Shell, words: list[str]) -> None
 
     ended = shell.run(*words, "--config", str(file))
 
-    said = f"immich-sync: {file}: 'sever' is not a key that is known here; did you mean server.\n"
+    said = f"immich-sync: {file}: 'sever' is not a key that is known here; did you mean server?\n"
     assert (ended.code, ended.out, ended.err) == (2, "", said)
 
 
