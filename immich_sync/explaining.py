@@ -26,6 +26,8 @@ from immich_sync.store.holdings import folder_at
 
 ERRORS = frozenset({"failed", "given_up"})
 """The events that tell of trouble."""
+IN_IMMICH = frozenset({"uploaded", "already_there"})
+"""The events that tell of a file that is in Immich, whole and proved."""
 
 
 def explain(setup: Setup, path: bytes, *, now: float, live: Live | None = None) -> Explanation:
@@ -105,6 +107,7 @@ def _explained(
         taken=seen.taken, stamp=stamp, completeness=completeness, file=file, asset=known.asset,
         job=known.job, dismissed=known.dismissed, wants_album=folder.wants_album,
         settle=folder.settle, live=live, now=now,
+        was_in=any(one.event in IN_IMMICH for one in known.activities),
     )  # fmt: skip
     coming, coming_at = outlook(prospect)
     if seen.lies == "directory":

@@ -223,6 +223,19 @@ async def test_a_file_that_is_gone_is_still_known(home: Household) -> None:
     assert "forgotten" in found.next
 
 
+async def test_a_file_that_is_forgotten_was_in_immich(home: Household) -> None:
+    """Of a file that was deleted here it is still known that it had been brought into Immich."""
+    (home.photos / "Alps/a.jpg").unlink()
+    await home.sync()
+
+    found = ask(home, "Alps/a.jpg")
+
+    assert (found.checksum, found.asset) == (None, None)
+    assert found.next == (
+        "Nothing: it was in Immich, and is forgotten here. In Immich nothing changes."
+    )
+
+
 async def test_a_name_that_is_no_text_is_shown(plain: Household) -> None:
     """Its odd bytes appear as escapes, and it is taken like any other."""
     path = plain.put(os.fsdecode(b"caf\xe9.jpg"), photo(1))

@@ -51,6 +51,7 @@ class Prospect:
     settle: float
     live: Live | None
     now: float
+    was_in: bool = False  # a file of this path was seen to be in Immich once
 
 
 def outlook(facts: Prospect) -> tuple[str, float | None]:
@@ -103,6 +104,8 @@ def _step(facts: Prospect) -> str:
 
 
 def _gone(facts: Prospect, next_scan: float | None) -> tuple[str, float | None]:
+    if facts.file is None and facts.was_in:
+        return "Nothing: it was in Immich, and is forgotten here. In Immich nothing changes.", None
     if facts.file is None:
         return "Nothing: no such file is there or known.", None
     return "It is not there any more: it is forgotten then. In Immich nothing changes.", next_scan

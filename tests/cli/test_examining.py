@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -222,7 +223,7 @@ def test_an_explanation_tells_whether_it_is_taken(sight: Sight, said: str) -> No
     """And by which rule not."""
     told = list(explanation.lines(explained(sight), NOW))
 
-    assert f"  taken        {said}" in told
+    assert f"  taken         {said}" in told
 
 
 def test_an_explanation_tells_everything() -> None:
@@ -232,13 +233,32 @@ def test_an_explanation_tells_everything() -> None:
     told = "\n".join(explanation.lines(explained(sight), NOW))
 
     for expected in (
-        "/p/a.jpg", "http://nas/photos/id (uploaded from here)", "http://nas/albums/alps",
+        "/p/a.jpg", "http://nas/photos/id", "uploaded from here", "http://nas/albums/alps",
         "abcd, of what was there when it was last read", "verified", "the moving part",
         "a.xmp went up", "errors:", "no answer", "lately:", "/p/copy.jpg",
         "the folder is offline: no disk", "it is away, 1 min ago",
         "Next: It is tried again then. (", "in 5 min)",
     ):  # fmt: skip
         assert expected in told
+
+
+def test_an_explanation_has_one_block_for_the_asset() -> None:
+    """Its albums, each with its name and link, stand below it, and its own link is the last."""
+    sight = Sight("file", taken=True, rule="", reason="", by="")
+    album = Fact("album", None, "Alps")
+    long = Fact("already_there", NOW, "")
+    found = explained(sight)
+
+    told = list(explanation.lines(replace(found, facts=(*found.facts, album), events=(long,)), NOW))
+
+    at = told.index("  in Immich     uploaded from here")
+    assert told[at + 1 : at + 3] == [
+        "  album         Alps  http://nas/albums/alps",
+        "  link          http://nas/photos/id",
+    ]
+    daemon = next(number for number, line in enumerate(told) if line.startswith("  daemon "))
+    assert at < daemon < told.index("errors:") < told.index("lately:")
+    assert told[told.index("lately:") + 1].startswith("  already there 2")
 
 
 def explained(sight: Sight) -> Explanation:

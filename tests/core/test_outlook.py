@@ -77,6 +77,7 @@ NEW = replace(DONE, file=None, asset=None)
         (replace(DONE, stamp=None), "forgotten then", NOW + 3600),
         (replace(DONE, stamp=None, live=None), "forgotten then", None),
         (replace(NEW, stamp=None), "no such file", None),
+        (replace(NEW, stamp=None, was_in=True), "In Immich nothing changes", None),
         (replace(DONE, dismissed=True), "a person dismissed it", None),
         (replace(DONE, file=replace(FILE, hold=Hold.EMPTY)), "it has no bytes", None),
         (replace(DONE, file=replace(FILE, hold=Hold.TOO_LARGE)), "limit on the way", None),

@@ -4,11 +4,13 @@ Its own module because the same values are also JSON.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from immich_sync.cli.screens import words
-from immich_sync.core.explanation import Explanation, Fact, Live, Sight
+from immich_sync.core.explanation import Explanation, Fact, InImmich, Live, Sight
 
 _ORIGINS = {"uploaded": "uploaded from here", "found": "was there already"}
+_ALBUM = "album"
 _EVENTS = 5
 """Events on the screen; `--json` has more."""
 
@@ -20,21 +22,28 @@ def lines(found: Explanation, now: float) -> Iterator[str]:
         yield _line("folder", found.folder)
     yield _line("taken", _taken(found.sight))
     yield from _bytes(found)
-    if found.asset is not None:
-        yield _line("in Immich", f"{found.asset.link} ({_ORIGINS[found.asset.origin]})")
     for name, text in (("live photo", found.live_photo), ("sidecar", found.sidecar)):
         if text:
             yield _line(name, text)
-    yield from map(_fact, found.facts)
+    yield from (_fact(fact) for fact in found.facts if fact.what != _ALBUM)
     if found.asset is not None:
-        yield from (_line("", link) for link in found.asset.albums)
+        yield from _asset(found.asset, [fact for fact in found.facts if fact.what == _ALBUM])
     yield from (_line("same bytes", copy) for copy in found.copies)
-    yield from _listed("errors", found.errors)
-    yield from _listed("lately", found.events)
     if found.daemon is not None:
         yield from _daemon(found.daemon, now)
+    yield from _listed("errors", found.errors)
+    yield from _listed("lately", found.events)
     yield ""
     yield f"Next: {found.next}{_when(found.next_at, now)}"
+
+
+def _asset(asset: InImmich, albums: Sequence[Fact]) -> Iterator[str]:
+    """The asset with its albums, and its link last."""
+    yield _line("in Immich", _ORIGINS[asset.origin])
+    for fact, link in zip_longest(albums, asset.albums):
+        name = "" if fact is None else fact.detail
+        yield _line(_ALBUM, "  ".join(filter(None, (name, link))))
+    yield _line("link", asset.link)
 
 
 def _taken(sight: Sight) -> str:
@@ -82,7 +91,7 @@ def _fact(fact: Fact) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"  {name:<13}{text}".rstrip()
+    return f"  {name:<14}{text}" if text else f"  {name}"
 
 
 def _when(at: float | None, now: float) -> str:
