@@ -24,14 +24,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def seconds(option: str, text: str | None) -> float | None:
-    """The duration given to `option`; None if it was not given. Raises Misconfigured."""
+    """The duration given to `option`, a plain number being seconds; None if it was not given.
+
+    Raises Misconfigured.
+    """
     from immich_sync.config.values import duration
     from immich_sync.core.errors import Misconfigured
 
     if text is None:
         return None
     try:
-        return duration(text)
+        return duration(f"{text}s" if text[-1:].isdecimal() else text)
     except ValueError as error:
         raise Misconfigured(f"{option}: {error}.") from None
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from immich_sync.cli.options import Config, Json, logging_for, print_json, seconds, setup_from
+from immich_sync.cli.options import Config, logging_for, print_json, seconds, setup_from
 
 
 def register(app: typer.Typer) -> None:
@@ -26,12 +26,16 @@ def run(
     ] = False,
     timeout: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="With --once: give up after this long, such as 10m."),
+        typer.Option(
+            metavar="DURATION", help="With --once: give up after so many seconds, or 10m."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
     ] = False,
-    json: Json = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON (with --dry-run).")
+    ] = False,
 ) -> None:
     """Watch the folders and sync every photo and video in them, until stopped."""
     if timeout is not None and not once:

@@ -49,8 +49,12 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_a_duration_is_given_in_words() -> None:
-    """As in the configuration; a mistake names the option."""
+    """As in the configuration, or as a plain number of seconds; a mistake names the option."""
     assert seconds("--timeout", "90s") == 90
+    assert seconds("--timeout", "4") == 4
+    assert seconds("--timeout", "0.5") == 0.5
     assert seconds("--timeout", None) is None
+    with pytest.raises(Misconfigured, match=r"^--timeout: '' is"):
+        seconds("--timeout", "")
     with pytest.raises(Misconfigured, match=r"^--timeout: 'soon' is not a duration"):
         seconds("--timeout", "soon")
