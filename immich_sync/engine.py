@@ -38,6 +38,8 @@ GRACE = 6.0
 """Seconds that workers have to finish once nothing new comes in; Docker kills after 10."""
 LAST_WORDS = 1.0
 """Seconds to write down what was learnt until the end."""
+REPAIR = 30.0
+"""Seconds until a folder whose watching broke in a way nobody foresaw is looked after again."""
 LOOKERS = 2
 """Small questions asked at once of one folder's disk."""
 
@@ -128,7 +130,7 @@ class Engine:
             now = self.world.clock.now()
             await self.world.store(accounts.assign, folder, account, now)
             await self.tombstones.reopen(account)
-            self._open_way(folder, account)
+            await self._open_way(folder, account)
         if auditor := self.auditors.get(intake.folder.account):
             auditor.answer(removed=removed)
 
@@ -180,6 +182,15 @@ class Engine:
         finished.set()
 
     async def _take_in(self, folder: Folder, row: FolderRow) -> None:
+        """Look after one folder; what breaks there stays there."""
+        while True:
+            try:
+                await self._look_after(folder, row)
+            except Exception:
+                log.exception("folder_failed", folder=folder.name)
+                await anyio.sleep(REPAIR)
+
+    async def _look_after(self, folder: Folder, row: FolderRow) -> None:
         looking = _looking(folder)
         root = Root(folder, row.id, self.world, looking, turned=self.crew.bell.ring)
         async with self._surroundings.watch(folder) as source:
@@ -208,7 +219,7 @@ class Engine:
         for folder, row in mine.items():
             if row.account in {None, account}:
                 await self.world.store(accounts.assign, folder, account, self.world.clock.now())
-                self._open_way(folder, account)
+                workers.start_soon(self._open_way, folder, account)
             else:
                 self.strangers[folder] = account
                 log.warning("other_user", folder=self._rows[folder][0].name)
@@ -230,9 +241,11 @@ class Engine:
         )
         return Auditor(audited, self.world, self.tombstones, self.crew.bell.ring)
 
-    def _open_way(self, folder_id: FolderId, account: AccountId) -> None:
+    async def _open_way(self, folder_id: FolderId, account: AccountId) -> None:
         """The folder's jobs may go to this account from now on."""
         folder, _ = self._rows[folder_id]
+        looking = _looking(folder)
+        hashing = await self.world.blocking(looking, self._surroundings.hashing, folder)
         link, auditor = self.links[folder.account], self.auditors[folder.account]
         self.crew.routes[folder_id] = Route(
             folder=folder,
@@ -242,8 +255,8 @@ class Engine:
             joiner=self._joiners[link.name],
             flights=link.flights,
             uploads=link.uploads,
-            looking=_looking(folder),
-            hashing=self._surroundings.hashing(folder),
+            looking=looking,
+            hashing=hashing,
             tombstones=self.tombstones,
             missed=auditor.missed,
             believed=lambda: not auditor.doubt,

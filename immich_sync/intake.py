@@ -105,6 +105,10 @@ class Intake:
         """When the next full scan is due, in wall-clock seconds."""
         return self._world.clock.now() + self._wait_for_scan()
 
+    def settling(self) -> int:
+        """How many files were seen moving and have not held still for long enough."""
+        return len(self._settling)
+
     def looks_at(self, place: Place) -> float | None:
         """When a file that was seen moving is looked at next (monotonic); None for others."""
         return self._settling.looks_at(place)

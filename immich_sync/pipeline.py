@@ -174,7 +174,7 @@ class _Climb:
             motion=motion,
         )
         if read.stamp.size == 0:
-            file = replace(file, hold=Hold.EMPTY, note="the file has no bytes")
+            file = replace(file, hold=Hold.EMPTY, note="The file has no bytes.", incomplete=False)
         self.world.journal.note(file)
         same = facts.file is not None and facts.file.checksum == read.checksum
         return replace(facts, stamp=read.stamp, file=file, asset=facts.asset if same else None)

@@ -15,6 +15,7 @@ import anyio
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.naming import shown
+from immich_sync.core.ports import Lane
 from immich_sync.core.types import Checksum, Stamp, below
 from immich_sync.engine import Surroundings
 from immich_sync.filesystem.digest import Digest, digest
@@ -26,7 +27,10 @@ from immich_sync.machine import this_machine
 from immich_sync.pipeline import album_for
 
 HANDFUL = 32
-"""Directories rehearsed together."""
+"""Directories listed in one hop to a thread."""
+BATCH = 500
+"""Files read and asked for together."""
+_LOOKING = Lane("look", 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class FolderRehearsal:
     already_there: int  # or there by then: a copy of another file that would go up
     to_upload: int
     trashed: int
-    unreadable: int
+    unreadable: int  # files, and directories that could not be listed
     ignored: Mapping[str, int]  # by rule
     others: Mapping[str, int]  # not media, by extension
     albums_to_make: tuple[str, ...]
@@ -89,9 +93,10 @@ async def _folder(
 ) -> FolderRehearsal:
     count = _Count()
     walker = walk(surroundings.disk, folder.root, Policy.of(folder))
-    looking = surroundings.hashing(folder)
-    while listings := await surroundings.blocking(looking, _next, walker):
+    hashing = await surroundings.blocking(_LOOKING, surroundings.hashing, folder)
+    while listings := await surroundings.blocking(hashing, _next, walker):
         for one in listings:
+            count.seen["unreadable"] += bool(one.trouble)
             count.ignored.update(one.ignored)
             count.others.update({shown(name): n for name, n in one.others.items()})
         files = [
@@ -101,7 +106,9 @@ async def _folder(
             if stamp is not None and stamp.size
         ]
         count.ignored["empty"] += sum(len(one.media) for one in listings) - len(files)
-        await _files(files, count, folder, surroundings, immich, sending)
+        for start in range(0, len(files), BATCH):
+            part = files[start : start + BATCH]
+            await _files(part, count, folder, hashing, surroundings, immich, sending)
     missing = [name for name in count.albums if await find(immich, name) is None]
     seen = count.seen
     return FolderRehearsal(
@@ -127,6 +134,7 @@ async def _files(
     files: Sequence[tuple[bytes, bytes, Stamp]],
     count: _Count,
     folder: Folder,
+    hashing: Lane,
     surroundings: Surroundings,
     immich: Immich,
     sending: set[Checksum],
@@ -136,7 +144,7 @@ async def _files(
     async def read(index: int, relative: bytes) -> None:
         try:
             digests[index] = await surroundings.blocking(
-                surroundings.hashing(folder), digest, surroundings.disk, folder.root, relative
+                hashing, digest, surroundings.disk, folder.root, relative
             )
         except FileTrouble:
             count.seen["unreadable"] += 1

@@ -36,7 +36,7 @@ LISTED = 200
 
 _ADVICE = {
     "rejected": "The server does not take this file. If it is not meant to be a photo, ignore it.",
-    "empty": "The file has no bytes; it is looked at again when it changes.",
+    "empty": "It is looked at again when it changes.",
     "too_large": "Raise the limit of the proxy before Immich, then: immich-sync retry PATH",
     "removed": "To upload it again: immich-sync retry --force PATH",
     "missing": "If that was no accident, leave it; to upload it again: immich-sync retry --force"
@@ -165,6 +165,7 @@ def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderS
         last_scan=None if intake.last_scan is None else intake.last_scan.began,
         # While nothing of it may go up, nobody can say how long it takes.
         eta_seconds=engine.crew.eta(row.pending + row.waiting) if is_open else None,
+        settling=intake.settling(),
     )
 
 

@@ -57,6 +57,7 @@ class FolderStatus:
     last_new: float | None
     last_scan: float | None
     eta_seconds: float | None
+    settling: int = 0  # files that were seen moving and have not held still for long enough
 
 
 @dataclass(frozen=True, slots=True)

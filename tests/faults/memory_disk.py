@@ -84,6 +84,7 @@ class MemoryDisk:
     noticed: list[tuple[bytes, bytes, Evidence]] = field(default_factory=list)
     overflowed: bool = False
     listening: bool = False
+    opens: int = 0  # of files, since the beginning
     heard: anyio.Event = field(default_factory=anyio.Event)
     _inodes: int = 100
     _ticks: int = 0  # no two changes carry the same time: a kernel that told them apart never lies
@@ -202,6 +203,7 @@ class MemoryDisk:
         inode = None if self.missing else self.files.get(relative)
         if inode is None:
             raise FileVanished("it is not there any more")
+        self.opens += 1
         return MemorySource(self, relative, inode)
 
     def is_empty(self, root: bytes) -> bool:

@@ -91,7 +91,7 @@ def test_a_server_that_was_never_there_does_not_hold_us(story: Story) -> None:
     story.server.refuse()
     story.put("IMG_1.jpg", photo(1))
     daemon = story.launch()
-    until(lambda: daemon.events("server_awaited"), "it waits for the server")
+    until(lambda: daemon.events("server_in_trouble"), "it waits for the server")
     assert _time_to_end(daemon) < 2
 
 
