@@ -337,7 +337,7 @@ async def test_plain_http_on_a_tls_address() -> None:
         raw_server(plain) as url,
         connected(url.replace("http:", "https:")) as immich,
     ):
-        with pytest.raises(NotImmich, match="speaks http, not https. Configure http:"):
+        with pytest.raises(NotImmich, match=r"speaks http, not https\. Configure http:"):
             await immich.version()
 
 
