@@ -29,3 +29,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get(NOTHING_SKIPPED) and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many points of death the crash sweep tried."""
+    points = [
+        int(str(value))
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "points"
+    ]
+    if points:
+        terminalreporter.write_line(f"{sum(points)} points of death in {len(points)} scenarios")

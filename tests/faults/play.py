@@ -52,7 +52,7 @@ from tests.faults.witness import Ledger, Witness
 PATIENCE = 2 * 3600.0
 """Virtual seconds in which everything has to be well after the last fault."""
 REVIVAL = 1.0
-"""Seconds until a process that died is started again."""
+"""Seconds until a process that died is started again; a minute if it found no use in running."""
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
@@ -96,7 +96,7 @@ class Play:
         """For ever: what died is started again, if it is meant to run."""
         while True:
             await self.stage.endings.heard()
-            await anyio.sleep(REVIVAL)
+            await anyio.sleep(60 * REVIVAL if self.stage.refused else REVIVAL)
             if self.wanted and self.stage.engine is None:
                 self.stage.start(self.tasks, self.setup())
 

@@ -78,6 +78,7 @@ class Stage:
     answered: Callable[[httpx.Request, httpx.Response], None] = lambda _request, _answer: None
     state_failures: int = 0  # how many of the next questions to the state meet a full disk
     deaths: int = 0  # at an effect, not by a kill
+    refused: bool = False  # the last process ended by itself: key or server cannot be used
     endings: Bell = field(default_factory=Bell)  # rings when a process has ended
     server: State = field(init=False)
     clock: SimulatedClock = field(init=False)
@@ -157,7 +158,7 @@ class Stage:
                 if life.dead:  # before it drew its first breath
                     scope.cancel()
                 await engine.run()
-            self.engine = None
+            self.engine, self.refused = None, engine.fatal is not None
             self._ended.set()
             self.endings.ring()
 

@@ -20,7 +20,7 @@ from tests.faults.stage import quick_folder, simulate
 
 SEEDS = int(os.environ.get("EVERY_STEP", "0"))
 """With how many seeds each point is tried; 0: only some points, with one seed."""
-SOME = 40
+SOME = 30
 """Points of a scenario that the ordinary run tries."""
 SILENCE = 35.0
 """Seconds in which nothing may happen in the end: the folder's root is looked at once."""
