@@ -148,6 +148,7 @@ def _apart(folder: FolderStatus) -> Iterator[Text]:
     if folder.state == "watching" and folder.watch != "inotify":
         yield Text(f"watch: {folder.watch}", "red" if folder.watch == "degraded" else "dim")
     for word, number in (
+        ("settling", folder.settling),
         ("pending", folder.pending),
         ("failed", folder.failed),
         ("trashed", folder.trashed),
