@@ -85,10 +85,11 @@ async def _live(
         await tasks.start(control.serve, socket, Orders(engine).handle)
         tasks.start_soon(_heed_signals, engine)
         tasks.start_soon(arm_last_resort)
-        tasks.start_soon(pulse.beat, engine)
         if once:
             tasks.start_soon(until_drained)
         systemd.ready()
+        tasks.start_soon(pulse.tell, engine)
+        tasks.start_soon(pulse.beat, engine)
         started(engine)
         await engine.run()
         systemd.stopping()

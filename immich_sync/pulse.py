@@ -10,20 +10,31 @@ import anyio
 from immich_sync import systemd
 from immich_sync.engine import Engine
 
-UNWATCHED = 30.0
-"""Seconds between two `STATUS=` if systemd does not wait for a sign of life."""
+GLANCE = 1.0
+"""Seconds between two looks at what is being done."""
+
+
+async def tell(engine: Engine) -> None:
+    """Say what is being done whenever that changes; until cancelled."""
+    said = ""
+    while True:
+        if (words := doing(engine)) != said:
+            systemd.status(words)
+            said = words
+        await anyio.sleep(GLANCE)
 
 
 async def beat(engine: Engine) -> None:
-    """Say what is being done, and that it gets on, four times in `WatchdogSec`; until cancelled.
+    """Show that it gets on, four times in `WatchdogSec`, until cancelled; if systemd waits for it.
 
-    Nothing is said of life while the state or the feeder stands still: then systemd restarts us.
+    Nothing is said while the state or the feeder stands still: then systemd restarts us.
     """
-    interval = (systemd.watchdog_interval() or UNWATCHED) / 2
+    interval = systemd.watchdog_interval()
+    if interval is None:
+        return
     systemd.alive()  # the engine is only starting
     while True:
-        systemd.status(doing(engine))
-        if await gets_on(engine, interval):
+        if await gets_on(engine, interval / 2):
             systemd.alive()
 
 
