@@ -74,17 +74,21 @@ async def _live(
         code = await _drain(engine, within)
         engine.stop()
 
-    async def arm_last_resort() -> None:
+    async def end_in_time() -> None:
         """A disk that never answers keeps its thread, and must not keep the process."""
         await engine.told_to_stop()
         last_resort = threading.Timer(LAST_RESORT, lambda: os._exit(3 if engine.fatal else code))
-        last_resort.daemon = True  # a process that ends in time does not wait for it
+        last_resort.daemon = True
         last_resort.start()
+        try:
+            await anyio.sleep_forever()
+        finally:  # ended in time: the process may be somebody else's, and live on
+            last_resort.cancel()
 
     async with anyio.create_task_group() as tasks:
         await tasks.start(control.serve, socket, Orders(engine).handle)
         tasks.start_soon(_heed_signals, engine)
-        tasks.start_soon(arm_last_resort)
+        tasks.start_soon(end_in_time)
         if once:
             tasks.start_soon(until_drained)
         systemd.ready()
