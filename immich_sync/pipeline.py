@@ -10,12 +10,14 @@ from datetime import datetime
 from enum import Enum
 
 import anyio
+import structlog
 
 from immich_sync.coalesce import Coalescer
 from immich_sync.core import audit
 from immich_sync.core.errors import (
     FileChanged,
     FileTrouble,
+    FileUnreadable,
     FileVanished,
     NotImmich,
     OutcomeUnknown,
@@ -54,6 +56,8 @@ from immich_sync.joining import Joiner
 from immich_sync.store import ledger
 from immich_sync.tombstones import Tombstones
 from immich_sync.world import World
+
+log = structlog.get_logger()
 
 SENDING = Lane("send", 8)
 """Reads of what is being uploaded; apart, so that a hashed terabyte does not hold them up."""
@@ -331,11 +335,16 @@ class _Climb:
 _GONE = {Hold.REMOVED: Outcome.REMOVED, Hold.MISSING: Outcome.MISSING}
 
 
+FIRST, LAST = 86_400.0, 253_402_128_000.0
+"""Seconds: a day inside the years 1970 and 9999, which every time zone has a date for."""
+
+
 def album_for(folder: Folder, directory: bytes, stamp: Stamp) -> str | None:
     """The name of the album that a file with this stamp belongs into, if its folder has any."""
     if folder.album is None:
         return None
-    local_time = datetime.fromtimestamp(stamp.mtime_ns / 1e9)  # noqa: DTZ006 - local time is meant
+    seconds = min(max(stamp.mtime_ns / 1e9, FIRST), LAST)
+    local_time = datetime.fromtimestamp(seconds)  # noqa: DTZ006 - local time is meant
     return album_name(folder.album, folder=folder.name, directory=directory, local_time=local_time)
 
 
@@ -347,7 +356,11 @@ def _how(facts: Facts) -> Outcome:
 
 def _open(disk: Disk, root: bytes, place: Place, *, wall: float) -> tuple[Sidecar | None, Source]:
     """Blocking: the sidecar, read, and the file, open; in one hop, which costs more than both."""
-    sidecar = read_sidecar(disk, root, place.directory, place.name, wall=wall)
+    try:
+        sidecar = read_sidecar(disk, root, place.directory, place.name, wall=wall)
+    except FileUnreadable as trouble:  # the photo itself must not stay out for that
+        log.warning("sidecar_left_out", error=str(trouble))
+        sidecar = None
     return sidecar, disk.open(root, place.relative)
 
 
