@@ -59,8 +59,8 @@ from immich_sync.world import World
 
 log = structlog.get_logger()
 
-SENDING = Lane("send", 8)
-"""Reads of what is being uploaded; apart, so that a hashed terabyte does not hold them up."""
+SENDERS = 8
+"""Reads at once of what one folder sends; apart from hashing, which may take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +287,9 @@ class _Climb:
                 raise FileChanged(f"{self.path} changed before it was uploaded")
             announced = Announced(upload_name(place.name), _checksum(facts), stamp)
             data = sidecar.data if sidecar else None
+            sending = Lane(f"send {self.route.folder.name}", SENDERS)
             return sidecar, await upload(
-                self.route.immich, announced, source, data, world.blocking, SENDING,
+                self.route.immich, announced, source, data, world.blocking, sending,
                 moved=self.route.moved,
             )  # fmt: skip
         finally:
