@@ -147,6 +147,10 @@ class Sorter:
     def _doom(self, one: Ended, asset: Asset, sidecar: Sent | None) -> None:
         if self._dry_run or one.file is None or asset.verified_at is None:
             return
+        if one.file.incomplete:
+            why = "It is cut off: perhaps it is still being written, and it is kept."
+            self.kept.append(FailedEntry(filepath=one.path, error=why))
+            return
         self.doomed.append(
             Doomed(one.root, one.place, one.file.stamp, asset.checksum, asset.asset_id, sidecar)
         )

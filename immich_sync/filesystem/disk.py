@@ -4,8 +4,10 @@ Its own module because simulation replaces it whole; everything that reads photo
 """
 
 import errno
+import fcntl
 import os
 import stat
+import time
 from contextlib import suppress
 
 from immich_sync.core.errors import FileTrouble, FileUnreadable, FileVanished
@@ -17,6 +19,8 @@ from immich_sync.filesystem.mounts import device_keeps_inodes, identify
 
 # A name that is too long cannot be anybody's: `IMG….jpg` of 252 bytes has no `.xmp` beside it.
 _NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+RECENT = 60.0
+"""Seconds without a change after which nobody is thought to write, where nothing else tells."""
 _AGES = (1 << 63) - 1  # nanoseconds, to the year 2262
 _A_LINK_ON_THE_WAY = frozenset({errno.ELOOP, errno.EXDEV})
 
@@ -140,6 +144,23 @@ class OpenFile:
             return b"".join(pieces)
         except OSError as error:
             raise _unreadable(self._relative, error) from error
+
+    def is_being_written(self) -> bool:
+        """Whether any program has the file open for writing, as far as the system tells.
+
+        The kernel grants a lease on reading only if nobody has (fcntl(2), F_SETLEASE). Where it
+        gives none (another user's file, a network share), a file that moved a short while ago is
+        taken to be in the writing.
+        """
+        try:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except BlockingIOError:
+            return True
+        except (OSError, AttributeError):  # AttributeError: only Linux knows leases
+            found = self.status()
+            return time.time() - max(found.st_mtime, found.st_ctime) < RECENT
+        return False
 
     def close(self) -> None:
         """Give the descriptor back; a second call does nothing."""

@@ -56,6 +56,8 @@ def remove(opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: 
             same = (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
             if not same or opened.stamp() != stamp:
                 raise FileChanged(f"{path} changed since; it is kept.")
+            if opened.is_being_written():
+                raise FileChanged(f"{path} is open in a program that writes to it; it is kept.")
             os.unlink(name, dir_fd=parent)
         finally:
             os.close(parent)

@@ -75,3 +75,17 @@ def test_a_name_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(FileTrouble, match=r"a\.jpg could not be deleted"):
         remove(opened, bytes(tmp_path), b"", b"a.jpg", stamp)
     opened.close()
+
+
+def test_a_file_that_somebody_writes_to_is_kept(tmp_path: Path) -> None:
+    """A copy that pauses is whole by its stamp and its bytes, and not yet whole."""
+    (tmp_path / "a.jpg").write_bytes(b"the first half")
+    root = os.fsencode(tmp_path)
+    with (tmp_path / "a.jpg").open("ab") as writer:
+        opened, _, stamp = reread(LocalDisk(), root, b"a.jpg", None)
+        with pytest.raises(FileChanged, match="open in a program that writes to it"):
+            remove(opened, root, b"", b"a.jpg", stamp)
+        opened.close()
+        writer.write(b", and the second")
+
+    assert (tmp_path / "a.jpg").read_bytes() == b"the first half, and the second"
