@@ -21,9 +21,8 @@ from immich_sync.engine import Engine
 from immich_sync.machine import this_machine
 from immich_sync.orders import Orders
 from immich_sync.store import queue
-from immich_sync.store.database import lock_state, open_database
+from immich_sync.store.database import STATE_FILE, lock_state, open_database
 
-STATE_FILE = "state.db"
 LAST_RESORT = 7.5
 """Seconds after which a process that was told to stop ends, even if a disk never answers."""
 GLANCE = 0.1

@@ -27,7 +27,7 @@ from immich_sync.engine import Engine
 from immich_sync.intake import Intake
 from immich_sync.link import Link
 from immich_sync.store import report
-from immich_sync.store.database import open_read_only
+from immich_sync.store.database import STATE_FILE, open_read_only
 from immich_sync.store.report import FileProblem, FolderReport
 from immich_sync.version import VERSION
 
@@ -75,7 +75,7 @@ def read(setup: Setup, now: float) -> Status:
     servers = tuple(
         ServerStatus(account.url, None, None, None, account.name) for account in setup.accounts
     )
-    path = Path(setup.state) / "state.db"
+    path = Path(setup.state) / STATE_FILE
     rows: dict[bytes, FolderReport] = {}
     files: Sequence[FileProblem] = ()
     if path.exists():
