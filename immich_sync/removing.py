@@ -1,29 +1,37 @@
-"""Local files go once Immich has proved to have them: what an upload was asked to delete.
+"""The gate that a local file passes before it is deleted, or put aside: it is in Immich, proved.
 
-Its own module because nothing else of a one-shot upload can lose a photo, and all the conditions
-should stand on one page.
+Its own module because nothing else can lose a photo, and all the conditions should stand on one
+page, whoever asks for the deletion.
+
+A file passes if, in this order: its stamp is the one it was synced with; its bytes, read again
+from the descriptor that stays open, hash to the same; after that the server still names this very
+asset for them, outside of its trash; and then, at the last moment, the name is still that file's,
+its stamp has not moved, and no program has it open for writing (F_SETLEASE). A sidecar passes
+after its photo has gone, if its bytes are those that the server took with the photo, and nothing
+is left that it may belong to as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import anyio
 
 from immich_sync.coalesce import Coalescer
-from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, SyncTrouble
+from immich_sync.core.errors import FileChanged, FileTrouble, SyncTrouble
 from immich_sync.core.media import Kind, kind_of
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Blocking, Lane
 from immich_sync.core.types import AssetId, Checksum, Place, Stamp, below
-from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.disk import LocalDisk, OpenFile
 from immich_sync.filesystem.mounts import hash_lane
-from immich_sync.filesystem.removal import remove, reread
+from immich_sync.filesystem.removal import names_in, remove, reread
 from immich_sync.immich.check import Presence
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A sidecar whose very bytes the server took (201) together with its file, in this run."""
+    """A sidecar whose very bytes the server took (201) together with its file."""
 
     name: bytes
     checksum: Checksum
@@ -42,19 +50,29 @@ class Doomed:
 
 
 @dataclass(frozen=True, slots=True)
-class Remover:
-    """What removing needs."""
+class Proved:
+    """A file that may go, open: what `filesystem.removal.last_look` and `remove` are given."""
+
+    opened: OpenFile
+    root: bytes
+    directory: bytes
+    name: bytes
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What proving needs; `checker` is asked anew for every file."""
 
     disk: LocalDisk
     blocking: Blocking
     checker: Coalescer[Checksum, Presence]
 
-    async def remove(self, doomed: Doomed, reading: Lane) -> None:
-        """The file is gone.
+    @asynccontextmanager
+    async def prove(self, doomed: Doomed, reading: Lane) -> AsyncIterator[Proved]:
+        """The file, proved to be in Immich now; what the caller does with it, it does in the block.
 
-        Only if its stamp has not moved since, its bytes hash to the same again, and after that
-        the server still names this very asset for them, outside of its trash. Raises FileTrouble
-        with the reason it was kept for, or ServerTrouble.
+        Raises FileTrouble with the reason it is kept for, or ServerTrouble.
         """
         place = doomed.place
         path = shown(place.relative)
@@ -69,37 +87,49 @@ class Remover:
                 raise FileTrouble(f"{path} is not in Immich any more; it is kept.")
             if presence.trashed:
                 raise FileTrouble(f"{path} lies in Immich's trash; it is kept.")
-            await self.blocking(
-                reading, remove, opened, doomed.root, place.directory, place.name, stamp
-            )
+            yield Proved(opened, doomed.root, place.directory, place.name, stamp)
         finally:
             opened.close()
 
-    async def remove_sidecar(self, owner: Doomed, sent: Sent, reading: Lane) -> bool:
-        """Whether the sidecar of a removed file is gone: not if another file may use it.
+    @asynccontextmanager
+    async def prove_sidecar(
+        self, owner: Doomed, sent: Sent, reading: Lane
+    ) -> AsyncIterator[Proved | None]:
+        """The sidecar of a file that has gone; None if it is not there or another may use it.
 
-        Raises FileTrouble if it was written to since, or the disk does not let it go.
+        Raises FileTrouble with the reason it is kept for.
         """
-        names = await self.blocking(reading, _names, self.disk, owner.root, owner.place.directory)
+        root, directory = owner.root, owner.place.directory
+        names = await self.blocking(reading, names_in, root, directory)
         if sent.name not in names or users(sent.name, names):
-            return False
-        relative = below(owner.place.directory, sent.name)
+            yield None
+            return
+        relative = below(directory, sent.name)
         opened, checksum, stamp = await self.blocking(
-            reading, reread, self.disk, owner.root, relative, None
+            reading, reread, self.disk, root, relative, None
         )
         try:
             if checksum != sent.checksum:
                 raise FileChanged(f"{shown(relative)} has other bytes than were sent; it is kept.")
-            await self.blocking(
-                reading, remove, opened, owner.root, owner.place.directory, sent.name, stamp
-            )
+            yield Proved(opened, root, directory, sent.name, stamp)
         finally:
             opened.close()
-        return True
+
+    async def delete(self, proved: Proved, reading: Lane) -> None:
+        """The file is gone. Raises FileTrouble with the reason it was kept for."""
+        await self.blocking(
+            reading,
+            remove,
+            proved.opened,
+            proved.root,
+            proved.directory,
+            proved.name,
+            proved.stamp,
+        )
 
 
-async def remove_all(
-    remover: Remover, doomed: Sequence[Doomed], concurrency: int
+async def delete_all(
+    gate: Gate, doomed: Sequence[Doomed], concurrency: int
 ) -> tuple[list[Place], list[tuple[Place, str]]]:
     """The places that are empty now, sidecars' among them, and those kept, each with its reason.
 
@@ -111,8 +141,10 @@ async def remove_all(
 
     async def work() -> None:
         for one in waiting:
+            lane = hash_lane(one.root)
             try:
-                await remover.remove(one, hash_lane(one.root))
+                async with gate.prove(one, lane) as proved:
+                    await gate.delete(proved, lane)
             except SyncTrouble as trouble:
                 kept.append((one.place, str(trouble)))
             else:
@@ -125,33 +157,27 @@ async def remove_all(
     for one in gone:
         if one.sidecar is None:
             continue
-        place = replace(one.place, name=one.sidecar.name)
+        place, lane = replace(one.place, name=one.sidecar.name), hash_lane(one.root)
         try:
-            if await remover.remove_sidecar(one, one.sidecar, hash_lane(one.root)):
-                places.append(place)
+            async with gate.prove_sidecar(one, one.sidecar, lane) as free:
+                if free is not None:
+                    await gate.delete(free, lane)
+                    places.append(place)
         except SyncTrouble as trouble:
             kept.append((place, str(trouble)))
     return places, kept
 
 
 def users(sidecar: bytes, names: Sequence[bytes]) -> list[bytes]:
-    """The photos and videos among `names` that may mean this sidecar to be theirs.
+    """What among `names` may mean this sidecar to be its own: whatever is no sidecar itself.
 
-    In doubt a name counts: `a.xmp` is taken to be anything's with the stem `a`, in any case.
+    In doubt a name counts: `a.xmp` is taken to be anything's with the stem `a`, in any case, and
+    not only a photo's or video's, for a server may take more kinds than we know.
     """
     base = sidecar.rpartition(b".")[0].lower()
     return [
         name
         for name in names
-        if kind_of(name) not in {None, Kind.SIDECAR}
+        if kind_of(name) is not Kind.SIDECAR
         and base in {name.lower(), name.lower().rpartition(b".")[0]}
     ]
-
-
-def _names(disk: LocalDisk, root: bytes, directory: bytes) -> list[bytes]:
-    try:
-        return [entry.name for entry in disk.list(root, directory) if entry.stamp is not None]
-    except OSError as error:
-        raise FileUnreadable(
-            f"{shown(directory) or 'the folder'} cannot be listed: {error.strerror}."
-        ) from error

@@ -57,7 +57,7 @@ from immich_sync.joining import Joiner
 from immich_sync.picking import Choice, Handful, Miss, Start, absolute, pick
 from immich_sync.pipeline import Outcome, Result, Route, sync
 from immich_sync.progress import Progress
-from immich_sync.removing import Remover, remove_all
+from immich_sync.removing import Gate, delete_all
 from immich_sync.results import FailedEntry, UploadResult
 from immich_sync.sorting import Ended, Learnt, Sorter
 from immich_sync.store import accounts
@@ -296,8 +296,8 @@ class Upload:
 
     async def _delete(self) -> None:
         """What was asked to be deleted is gone, as far as it may go."""
-        remover = Remover(self._disk, self._world.blocking, self._server.checker)
-        gone, kept = await remove_all(remover, self._sorter.doomed, self._wish.concurrency)
+        gate = Gate(self._disk, self._world.blocking, self._server.checker)
+        gone, kept = await delete_all(gate, self._sorter.doomed, self._wish.concurrency)
         self._world.journal.note(*(Forgotten(place) for place in gone))
         self._sorter.deleted += (self._path(place) for place in gone)
         self._sorter.kept += (

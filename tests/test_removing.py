@@ -11,12 +11,13 @@ from immich_sync.removing import users
         (b"a.jpg.xmp", [b"b.jpg", b"a.png"], []),
         (b"a.jpg.xmp", [b"a.jpg"], [b"a.jpg"]),
         (b"a.jpg.xmp", [b"A.JPG"], [b"A.JPG"]),
-        (b"a.xmp", [b"a.jpg", b"b.jpg", b"a.txt", b"a.mov"], [b"a.jpg", b"a.mov"]),
+        (b"a.xmp", [b"a.jpg", b"b.jpg", b"a.mov"], [b"a.jpg", b"a.mov"]),
+        (b"a.xmp", [b"a.txt", b"a.future", b"a"], [b"a.txt", b"a.future", b"a"]),
         (b"a.XMP", [b"A.dng"], [b"A.dng"]),
         (b"a.b.xmp", [b"a.jpg"], []),
         (b"a.xmp", [b"a.xmp", b"a.jpg.xmp"], []),
     ],
 )
 def test_users(sidecar: bytes, names: list[bytes], found: list[bytes]) -> None:
-    """Every photo or video that a program might take a sidecar for its own counts."""
+    """Whatever bears the name of a sidecar but for its end counts, but no other sidecar."""
     assert users(sidecar, names) == found

@@ -6,9 +6,10 @@ open while the proof is asked for, and looks again before the name goes.
 
 import hashlib
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
-from immich_sync.core.errors import FileChanged, FileTrouble
+from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable
 from immich_sync.core.naming import shown
 from immich_sync.core.types import Checksum, Stamp, below
 from immich_sync.filesystem.beneath import DIRECTORY, open_beneath
@@ -42,10 +43,16 @@ def reread(
         return opened, Checksum(hashed.digest()), before
 
 
-def remove(opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: Stamp) -> None:
-    """The name is gone from its directory, if it still is the open file's with this stamp.
+@contextmanager
+def last_look(
+    opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: Stamp
+) -> Iterator[int]:
+    """The directory's descriptor, right after the name was seen to be the open file's still.
 
-    Raises FileChanged, or FileTrouble if the disk does not let it go.
+    What happens to the name in the block (it is deleted, or moved elsewhere) should be one call.
+    Raises FileChanged if another file has the name, if the open one's stamp is not `stamp` any
+    more, or if a program has it open for writing; FileTrouble if the disk refuses, also in the
+    block.
     """
     path = shown(below(directory, name))
     try:
@@ -58,8 +65,35 @@ def remove(opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: 
                 raise FileChanged(f"{path} changed since; it is kept.")
             if opened.is_being_written():
                 raise FileChanged(f"{path} is open in a program that writes to it; it is kept.")
-            os.unlink(name, dir_fd=parent)
+            yield parent
         finally:
             os.close(parent)
     except OSError as error:
         raise FileTrouble(f"{path} could not be deleted: {error.strerror}.") from error
+
+
+def remove(opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: Stamp) -> None:
+    """The name is gone from its directory; raises as `last_look` does."""
+    with last_look(opened, root, directory, name, stamp) as parent:
+        os.unlink(name, dir_fd=parent)
+
+
+def names_in(root: bytes, directory: bytes) -> list[bytes]:
+    """What lies in a directory and is no directory itself, links and all, in order.
+
+    Raises FileUnreadable.
+    """
+    try:
+        descriptor = open_beneath(root, directory, DIRECTORY)
+        try:
+            with os.scandir(descriptor) as found:
+                return sorted(
+                    os.fsencode(entry.name)
+                    for entry in found
+                    if not entry.is_dir(follow_symlinks=False)
+                )
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        path = shown(directory) or "the folder"
+        raise FileUnreadable(f"{path} cannot be listed: {error.strerror}.") from error

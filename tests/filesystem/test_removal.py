@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from immich_sync.core.errors import FileChanged, FileTrouble, FileVanished
+from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, FileVanished
 from immich_sync.filesystem.disk import LocalDisk
-from immich_sync.filesystem.removal import remove, reread
+from immich_sync.filesystem.removal import last_look, names_in, remove, reread
 
 
 def test_removal(tmp_path: Path) -> None:
@@ -89,3 +89,26 @@ def test_a_file_that_somebody_writes_to_is_kept(tmp_path: Path) -> None:
         writer.write(b", and the second")
 
     assert (tmp_path / "a.jpg").read_bytes() == b"the first half, and the second"
+
+
+def test_names_of_a_directory(tmp_path: Path) -> None:
+    """All that lies there counts, links that lead nowhere too; only directories do not."""
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    (tmp_path / "d" / "a.jpg").write_bytes(b"")
+    (tmp_path / "d" / "a.raw2").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "d" / "a.mov")
+
+    assert names_in(bytes(tmp_path), b"d") == [b"a.jpg", b"a.mov", b"a.raw2"]
+    with pytest.raises(FileUnreadable, match="gone cannot be listed"):
+        names_in(bytes(tmp_path), b"gone")
+
+
+def test_another_deed_than_deleting(tmp_path: Path) -> None:
+    """After the last look anything may be done with the name, in the directory that is open."""
+    (tmp_path / "a.jpg").write_bytes(b"123")
+    opened, _, stamp = reread(LocalDisk(), bytes(tmp_path), b"a.jpg", None)
+    with last_look(opened, bytes(tmp_path), b"", b"a.jpg", stamp) as parent:
+        os.rename(b"a.jpg", b"b.jpg", src_dir_fd=parent, dst_dir_fd=parent)
+    opened.close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b.jpg"]
