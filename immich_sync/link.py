@@ -10,6 +10,7 @@ import anyio
 import structlog
 
 from immich_sync.coalesce import Coalescer
+from immich_sync.core import diagnosis
 from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, Untrusted
 from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.types import AccountId, Checksum
@@ -21,6 +22,9 @@ from immich_sync.store import accounts
 from immich_sync.world import World
 
 log = structlog.get_logger()
+
+VERSION_EVERY = 3600.0
+"""Seconds until the server's version is asked for again: it may be updated behind our back."""
 
 
 class Link:
@@ -40,6 +44,7 @@ class Link:
         self.flights = Flights()
         self.uploads = anyio.CapacityLimiter(limits.uploads)
         self.version: Version | None = None  # None until the server has answered
+        self.version_since: float | None = None  # when we first saw it, wall-clock seconds
         self._world = world
         self._opened = opened
 
@@ -49,6 +54,7 @@ class Link:
             tasks.start_soon(self.checker.run)
             tasks.start_soon(self.immich.gate.probe, self.immich.ping)
             tasks.start_soon(self._tell_when_open)
+            tasks.start_soon(self._keep_version)
 
     async def _tell_when_open(self) -> None:
         gate = self.immich.gate
@@ -58,6 +64,46 @@ class Link:
             await gate.wait_open()
             log.info("server_answers_again", account=self.name)
             self._opened()
+            if self.version is not None:
+                await self._look_at_version()
+
+    async def _keep_version(self) -> None:
+        while True:
+            await anyio.sleep(VERSION_EVERY)
+            if self.version is not None and self.immich.gate.trouble is None:
+                await self._look_at_version()
+
+    async def _look_at_version(self) -> None:
+        try:
+            self._learn(await self.immich.version(anew=True))
+        except ServerTrouble as trouble:
+            log.debug("version_unknown", account=self.name, error=str(trouble))
+
+    def _learn(self, version: Version) -> None:
+        if version == self.version:
+            return
+        self.version, self.version_since = version, self._world.clock.now()
+        log.info("server_reached", account=self.name, version=str(version))
+        if why := self.deletions_allowed:
+            log.warning("server_newer_than_known", account=self.name, advice=why)
+
+    @property
+    def deletions_allowed(self) -> str | None:
+        """Why nothing may be deleted just now, neither here nor there; None if it may.
+
+        Forbidden before the server has said which version it is, and where it is a newer one than
+        any that is known.
+        """
+        if self.version is None:
+            return f"{self.account.url} has not said yet which version of Immich it is."
+        found = (self.version.major, self.version.minor, self.version.patch)
+        newer = diagnosis.unknown(found)
+        if newer is None:
+            return None
+        return (
+            f"{newer} Uploads go on and are proved as ever; nothing is deleted, neither here nor"
+            " there. Look for a newer immich-sync."
+        )
 
     @property
     def name(self) -> str:
@@ -83,8 +129,7 @@ class Link:
         version = await self.immich.version()
         me = await self.immich.whoami()
         demand(me, needed, self.account)
-        log.info("server_reached", account=self.account.name, version=str(version))
-        self.version = version
+        self._learn(version)
         return await self._world.store(accounts.ensure_account, self.account.url, me.identity)
 
 

@@ -208,6 +208,8 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
         if server_trouble := link.immich.gate.trouble:
             since = link.immich.gate.since
             yield Problem("server", link.account.url, since, str(server_trouble))
+        if link.version is not None and (newer := link.deletions_allowed):
+            yield Problem("newer_server", link.account.url, link.version_since, newer)
     for folder_id, intake in engine.intakes.items():
         path = shown(intake.folder.root)
         if folder_id in engine.strangers:

@@ -40,6 +40,18 @@ COMMON_LIMIT = 100_000_000
 """Bytes: what Cloudflare lets through, and many follow."""
 
 
+def unknown(found: tuple[int, int, int]) -> str | None:
+    """What is said of a version newer than any that is known; None if it is known.
+
+    What a new version answers may not mean what it meant: uploads prove themselves by checksums,
+    deletions could not be taken back.
+    """
+    if found[0] <= NEWEST:
+        return None
+    name = ".".join(map(str, found))
+    return f"Immich {name} is newer than any that is known ({NEWEST}.x)."
+
+
 def version(subject: str, found: tuple[int, int, int]) -> Finding:
     """Whether this version of Immich is known to work."""
     name = ".".join(map(str, found))
@@ -48,11 +60,11 @@ def version(subject: str, found: tuple[int, int, int]) -> Finding:
             "server", subject, ERROR, f"Immich {name} is older than any that is known to work.",
             "Update Immich to 2.7 or later.",
         )  # fmt: skip
-    if found[0] > NEWEST:
+    if newer := unknown(found):
         return Finding(
-            "server", subject, WARNING,
-            f"Immich {name} is newer than any that is known ({NEWEST}.x).",
-            "Uploads go on and are proved as ever; look for a newer immich-sync.",
+            "server", subject, WARNING, newer,
+            "Uploads go on and are proved as ever, nothing is deleted, neither here nor there;"
+            " look for a newer immich-sync.",
         )  # fmt: skip
     return Finding("server", subject, OK, f"Immich {name} answers.")
 

@@ -203,9 +203,9 @@ class Immich:
         self.read(await self.send(ping, probing=True), wire.PONG, ping.what)
         await self._api_key()
 
-    async def version(self) -> Version:
-        """The server's version, asked once."""
-        if self._version is None:
+    async def version(self, *, anew: bool = False) -> Version:
+        """The server's version, asked once, or `anew`."""
+        if self._version is None or anew:
             call = Call("GET", "/server/version", "asking for its version")
             found = await self.ask(call, wire.SERVER_VERSION)
             self._version = Version(found.major, found.minor, found.patch)
