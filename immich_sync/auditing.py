@@ -5,7 +5,7 @@ comes back from an old backup and a disk that was not mounted tell nobody.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 
 import structlog
@@ -71,10 +71,18 @@ class Auditor:
         """Why the server is not believed to be the one we know; "" if it is."""
         return self._standing.doubt
 
+    @property
+    def restored(self) -> bool:
+        """Whether the ledger was put back from a backup, and not audited since.
+
+        Then it tells what was once, and nothing may be deleted because of it.
+        """
+        return self._standing.restored_at is not None
+
     async def first(self) -> None:
-        """If the last audit is older than a day, or the server was doubted: audit now."""
+        """If the last audit is older than a day or than the ledger, or was not believed: audit."""
         self._standing = await self._world.store(audit.standing, self._audited.account)
-        if self.doubt or self._due_at() <= self._world.clock.now():
+        if self.doubt or self.restored or self._due_at() <= self._world.clock.now():
             await self._audit()
 
     async def run(self) -> None:
@@ -119,7 +127,8 @@ class Auditor:
                 self._audited.immich.gate.close(trouble)
             except SyncTrouble as trouble:  # a proxy that takes no such request, say
                 log.warning("audit_failed", account=self._audited.name, error=str(trouble))
-                self._standing = Standing(self._tried_at, self.doubt)  # tried again tomorrow
+                # Tried again tomorrow.
+                self._standing = replace(self._standing, audited_at=self._tried_at)
                 return
             else:
                 await self._believe(found, back)
@@ -155,7 +164,7 @@ class Auditor:
         doubt = found.doubt()
         if doubt and word is None:
             await self._world.store(audit.doubt, self._audited.account, doubt, found.began)
-            self._standing = Standing(self._standing.audited_at, doubt)
+            self._standing = replace(self._standing, doubt=doubt)
             log.error("server_doubted", account=self._audited.name, why=doubt)
             return
         account, restoring = self._audited.account, self._audited.restoring

@@ -23,6 +23,7 @@ class Standing:
 
     audited_at: float | None = None  # when the last audit that was believed began
     doubt: str = ""  # why its server is not believed to be the one we know
+    restored_at: float | None = None  # when its rows were put back from a backup, until audited
 
 
 def standing(database: Database, account: AccountId) -> Standing:
@@ -161,13 +162,15 @@ def _folders(connection: Connection, account: AccountId) -> list[FolderId]:
     return [FolderId(folder) for (folder,) in rows]
 
 
-_STANDING = "SELECT audited_at, doubt FROM account WHERE id = ?"
+_STANDING = "SELECT audited_at, doubt, restored_at FROM account WHERE id = ?"
 
 _DOUBT = """
 UPDATE account SET doubt = ?, doubted_at = coalesce(doubted_at, ?) WHERE id = ?
 """
 
-_BELIEVED = "UPDATE account SET audited_at = ?, doubt = '', doubted_at = NULL WHERE id = ?"
+_BELIEVED = """
+UPDATE account SET audited_at = ?, doubt = '', doubted_at = NULL, restored_at = NULL WHERE id = ?
+"""
 
 _ASSET = "SELECT 1 FROM asset WHERE account = ? AND sha1 = ?"
 

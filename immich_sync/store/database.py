@@ -4,20 +4,19 @@ Its own module because every other one of `store` is given a Database and asks i
 `reading()` and `writing()`.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote_from_bytes
 
 import sqlite_utils
 
-from immich_sync.core.errors import Misconfigured, StateTrouble
+from immich_sync.core.errors import Misconfigured, StateDamaged, StateTrouble
+from immich_sync.store.copying import uri
 from immich_sync.store.lock import lock_state
-from immich_sync.store.migrations import STEPS, migrations
 from immich_sync.store.room import make_file, move_aside
 from immich_sync.store.trouble import TROUBLES, code, damaged, is_damage, translated, trouble
+from immich_sync.store.upgrading import is_pending, refuse_newer, upgrade
 
 __all__ = [
     "STATE_FILE",
@@ -57,7 +56,7 @@ class Database:
                 yield self._connection()
             except (ValueError, TypeError) as error:
                 self._note_damage()
-                raise StateTrouble(damaged(self.path, str(error))) from error
+                raise StateDamaged(damaged(self.path, str(error))) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -173,9 +172,10 @@ def _marker(path: Path) -> Path:
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite_utils.Database:
-    address = f"file:{quote_from_bytes(os.fsencode(path.absolute()))}"
+    if not read_only:
+        refuse_newer(path)
     connection = sqlite3.connect(
-        f"{address}?mode={'ro' if read_only else 'rw'}",
+        f"{uri(path)}?mode={'ro' if read_only else 'rw'}",
         uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,
@@ -191,7 +191,7 @@ def _connect(path: Path, *, read_only: bool) -> sqlite_utils.Database:
 def _prepared(
     connection: sqlite3.Connection, path: Path, *, read_only: bool
 ) -> sqlite_utils.Database:
-    pending = _pending(connection, path)
+    pending = is_pending(connection, path)
     tables = sqlite_utils.Database(connection, execute_plugins=False)
     connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -208,29 +208,5 @@ def _prepared(
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     connection.execute("PRAGMA foreign_keys = ON")
     if pending:
-        # One transaction for all: two processes that start together do not apply a step twice,
-        # and a crash leaves the old tables.
-        connection.execute("BEGIN IMMEDIATE")
-        migrations.apply(tables)
-        connection.execute("COMMIT")
+        upgrade(tables, path)
     return tables
-
-
-def _pending(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether steps are missing. Raises Misconfigured if there are some that we do not know."""
-    known = {step.__name__ for step in STEPS}
-    if not connection.execute(
-        "SELECT 1 FROM sqlite_master WHERE name = ?", (migrations.migrations_table,)
-    ).fetchone():
-        return True
-    rows = connection.execute(
-        "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (migrations.name,)
-    )
-    applied = {name for (name,) in rows}
-    if unknown := applied - known:
-        raise Misconfigured(
-            f"{path} was written by a newer immich-sync (it has the step "
-            f"{', '.join(sorted(map(str, unknown)))}): install that version again, or choose "
-            "another state folder. The file was left as it is."
-        )
-    return applied != known

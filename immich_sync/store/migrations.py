@@ -5,8 +5,12 @@ A new value of a stored enum (Hold, Origin, Priority) is a new step too, even an
 an older version refuses the state instead of taking it for damaged.
 """
 
+from collections.abc import Callable, Sequence
+
 from sqlite_utils import Migrations
 from sqlite_utils.db import Database
+
+Step = Callable[[Database], None]
 
 
 def tables(database: Database) -> None:
@@ -24,6 +28,7 @@ _TABLES = (
         server TEXT NOT NULL,
         user TEXT NOT NULL,
         audited_at REAL,
+        restored_at REAL, -- these rows were put back from a backup, and not audited since
         doubt TEXT NOT NULL DEFAULT '',
         doubted_at REAL,
         UNIQUE (server, user)
@@ -135,10 +140,13 @@ _TABLES = (
     """,
 )
 
-STEPS = (tables,)
+STEPS: Sequence[Step] = (tables,)
 """Every step, oldest first."""
 
-migrations = Migrations("immich_sync")
-"""The steps, to be applied within one IMMEDIATE transaction."""
-for _step in STEPS:
-    migrations()(_step)
+
+def migrations_of(steps: Sequence[Step]) -> Migrations:
+    """The steps, to be applied within one IMMEDIATE transaction."""
+    migrations = Migrations("immich_sync")
+    for step in steps:
+        migrations()(step)
+    return migrations

@@ -12,6 +12,7 @@ from immich_sync.core import tombstones
 from immich_sync.core.errors import StateTrouble
 from immich_sync.core.tombstones import Line, Why
 from immich_sync.core.types import AccountId, Checksum, Hold
+from immich_sync.store.copying import keep_name
 from immich_sync.store.database import Database
 
 FILE = "tombstones.jsonl"
@@ -90,18 +91,9 @@ def _append(path: Path, lines: Iterable[bytes]) -> None:
                 data = data[file.write(data) or 0 :]
             os.fsync(descriptor)
         if end == 0:
-            _keep_name(path.parent)
+            keep_name(path.parent)
     except OSError as error:
         raise _trouble(path, "written", error) from error
-
-
-def _keep_name(folder: Path) -> None:
-    """A file that was just made is still there after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _trouble(path: Path, what: str, error: OSError) -> StateTrouble:
