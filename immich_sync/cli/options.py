@@ -72,7 +72,7 @@ def logging_for(setup: "Setup", *, quiet: bool = False) -> Iterator[None]:
     from immich_sync import logs
 
     outlet = logs.configure(
-        secrets=[account.api_key for account in setup.accounts],
+        secrets=setup.secrets,
         level=logging.ERROR if quiet else logging.INFO,
     )
     try:

@@ -22,7 +22,7 @@ _TOGETHER = (("album", "album_id"), ("scan_at", "scan_every"))
 
 _AS_THEY_ARE = {
     "include_hidden", "settle", "poll_interval", "root_check", "scan_at", "scan_every", "watch",
-    "trashed",
+    "trashed", "expect_new",
 }  # fmt: skip
 """Keys that mean in a `Folder` what they mean in the file; the others are read here."""
 

@@ -20,7 +20,9 @@ from immich_sync.config.settings import (
     AccountTable,
     FolderRules,
     FolderTable,
+    HealthTable,
     LimitsTable,
+    NotifyTable,
     Settings,
 )
 from immich_sync.config.values import seen
@@ -41,6 +43,8 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "defaults": FolderRules,
     "folders": FolderTable,
     "limits": LimitsTable,
+    "health": HealthTable,
+    "notify": NotifyTable,
 }
 _KINDS = {
     "model_type": "a table",

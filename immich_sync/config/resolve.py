@@ -10,6 +10,7 @@ from pathlib import Path
 from immich_sync.config.accounts import resolve_accounts
 from immich_sync.config.folders import apart, resolve_folders
 from immich_sync.config.load import Written
+from immich_sync.config.outside import resolve_health, resolve_notify
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Limits, Setup
 
@@ -35,7 +36,7 @@ def resolve(written: Written, *, folders: bool = True) -> Setup:
                 f"the state folder {state} and the watched folder {os.fsdecode(folder.root)} lie "
                 "inside one another; put the state elsewhere with state_dir",
             )
-    return Setup(accounts, watched, limits, state)
+    return Setup(accounts, watched, limits, state, resolve_health(written), resolve_notify(written))
 
 
 def resolve_limits(written: Written) -> Limits:

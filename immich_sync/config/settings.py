@@ -16,6 +16,10 @@ Text = Annotated[str, PlainValidator(values.text)]
 Something = Annotated[str, PlainValidator(values.something)]
 Path = Annotated[str, PlainValidator(values.path)]
 Duration = Annotated[float, PlainValidator(values.duration)]
+DurationOrNever = Annotated[float, PlainValidator(values.duration_or_never)]
+Address = Annotated[tuple[str, int] | None, PlainValidator(values.address)]
+Names = Annotated[tuple[str, ...], PlainValidator(values.names)]
+WebAddress = Annotated[str, PlainValidator(values.web_address)]
 YesOrNo = Annotated[bool, PlainValidator(values.yes_or_no)]
 ClockTime = Annotated[time, PlainValidator(values.clock_time)]
 Patterns = Annotated[tuple[str, ...], PlainValidator(values.patterns)]
@@ -55,6 +59,7 @@ class FolderRules(_Table):
     scan_every: Duration | None = None
     watch: Watch | None = None
     trashed: Trashed | None = None
+    expect_new: DurationOrNever | None = None
     after_upload: AfterUpload | None = None
 
 
@@ -79,6 +84,24 @@ class LimitsTable(_Table):
     answer_timeout: Duration | None = None
 
 
+class HealthTable(_Table):
+    """`[health]`: where Prometheus and others may ask; nowhere unless it is said."""
+
+    listen: Address = None
+    hosts: Names = ()
+
+
+class NotifyTable(_Table):
+    """`[notify]`: who is told of what needs a person. A file's content wins over its neighbour."""
+
+    webhook_url_file: Path | None = None
+    webhook_url: WebAddress | None = None
+    apprise_urls_file: Path | None = None
+    after: Duration | None = None
+    stuck_after: Duration | None = None
+    remind_after: DurationOrNever | None = None
+
+
 class Settings(BaseSettings):
     """The whole file; environment variables `IMMICH_SYNC_…` go over it."""
 
@@ -98,6 +121,8 @@ class Settings(BaseSettings):
     defaults: FolderRules = FolderRules()
     folders: Annotated[tuple[FolderTable, ...], BeforeValidator(values.folder_list)] = ()
     limits: LimitsTable = LimitsTable()
+    health: HealthTable = HealthTable()
+    notify: NotifyTable = NotifyTable()
 
     @classmethod
     def settings_customise_sources(

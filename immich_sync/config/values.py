@@ -7,6 +7,8 @@ take `object`, since TOML and the environment may hold anything.
 import re
 from collections.abc import Callable
 from datetime import time
+from ipaddress import ip_address
+from math import inf
 
 from immich_sync.core.media import compile_ignore
 
@@ -41,6 +43,13 @@ def duration(value: object) -> float:
     if not 0 < seconds <= _LONGEST:
         raise ValueError(f"{seen(value)} is out of range: more than 0 and at most a year, please")
     return seconds
+
+
+def duration_or_never(value: object) -> float:
+    """A `duration`, or infinity for the word "never"."""
+    if isinstance(value, str) and value.strip().lower() == "never":
+        return inf
+    return duration(value)
 
 
 def size(value: object) -> int:
@@ -112,6 +121,45 @@ def something(value: object) -> str:
     given = text(value)
     if not given:
         raise ValueError("it is empty")
+    return given
+
+
+def address(value: object) -> tuple[str, int] | None:
+    """Host and port of "127.0.0.1:9283", "[::1]:9283", "localhost:9283"; None if it is empty.
+
+    A port alone is one of 127.0.0.1. A host is an IP address: nobody has to be asked for it.
+    """
+    given = str(value) if isinstance(value, int) else text(value)
+    if not given:
+        return None
+    host, _, port = given.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    try:
+        if host != "localhost":
+            ip_address(host)
+        number = whole(0, 65535)(port)
+    except ValueError:
+        raise ValueError(
+            f'{seen(value)} is not an address to listen at; write it as "127.0.0.1:9283"'
+        ) from None
+    return host, number
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Names of hosts: a list, or (in the environment) one text with commas between them."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"{seen(value)} is not a list of names")  # noqa: TRY004 - pydantic wants it so
+    return tuple(something(one).lower() for one in given)
+
+
+def web_address(value: object) -> str:
+    """An address that begins with http:// or https://; "" stays what it is."""
+    given = text(value)
+    if given and not re.match(r"https?://[^/\s]", given):
+        raise ValueError(
+            "it is no address that begins with http:// or https://"
+        )  # not shown: secret
     return given
 
 

@@ -6,6 +6,7 @@ defaults, profiles or environment variables exist.
 
 from dataclasses import dataclass, field
 from datetime import time
+from math import inf
 
 from immich_sync.core.media import IgnorePatterns, compile_ignore
 from immich_sync.core.types import AlbumId, Secret
@@ -38,6 +39,7 @@ class Folder:
     scan_every: float | None = None  # instead of `scan_at`
     watch: str = "auto"  # auto | inotify | poll
     trashed: str = "leave"  # leave | restore | report: what Immich's trash holds of it
+    expect_new: float = inf  # after so long without a new photo, people want to know
 
     @property
     def wants_album(self) -> bool:
@@ -61,6 +63,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """Where questions about health are answered over HTTP."""
+
+    host: str  # an IP address, or localhost
+    port: int  # 0: any free one
+    hosts: tuple[str, ...] = ()  # further names that a question may be addressed to
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told of what needs a person, and when; times in seconds."""
+
+    webhook: Secret | None = None  # a URL, which may hold a password
+    apprise: tuple[Secret, ...] = ()  # URLs in Apprise's own forms
+    after: float = 300.0  # what is over sooner is not told
+    stuck_after: float = 6 * 3600.0  # without anything that could be uploaded
+    remind_after: float = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """All that was configured, resolved: what the daemon is started with."""
 
@@ -68,3 +90,11 @@ class Setup:
     folders: tuple[Folder, ...]
     limits: Limits
     state: str  # the folder that holds the state, absolute
+    health: Health | None = None  # None: nobody is answered
+    notify: Notify = field(default_factory=Notify)
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may hold."""
+        keys = (account.api_key for account in self.accounts)
+        return (*keys, *filter(None, (self.notify.webhook,)), *self.notify.apprise)
