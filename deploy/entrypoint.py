@@ -6,6 +6,7 @@ as anybody (`--user`), and because health checks and `docker exec` have to becom
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ PHOTOS, STATE = "/photos", "/state"
 
 def main() -> None:
     """Become the user, fill in the defaults, and be replaced by immich-sync; ends the process."""
+    if os.getpid() == 1 and sys.argv[1:2] == ["run"]:
+        # Of process 1 the kernel drops what it neither blocks nor handles; `run` heeds it later.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     os.umask(_number("UMASK", 0o077, base=8))
     state = os.environ.setdefault("IMMICH_SYNC_STATE_DIR", STATE)
     _become(_number("PUID", SOMEBODY), _number("PGID", SOMEBODY), state)

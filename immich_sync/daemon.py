@@ -15,6 +15,7 @@ import anyio
 import structlog
 
 from immich_sync import control, pulse, systemd
+from immich_sync.core.errors import StateDamaged
 from immich_sync.core.folder import Setup
 from immich_sync.core.types import Activity, FolderId
 from immich_sync.engine import Engine
@@ -25,6 +26,8 @@ from immich_sync.store.database import STATE_FILE, lock_state, open_database
 
 LAST_RESORT = 7.5
 """Seconds after which a process that was told to stop ends, even if a disk never answers."""
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+"""What tells the process to stop."""
 GLANCE = 0.1
 """Seconds between two looks at whether a `--once` run has drained."""
 
@@ -43,7 +46,8 @@ async def run(
 
     Returns the exit code: 0, or 1 if with `once` something failed or could not be reached. `tell`
     hears what happens to each file; `started` is given the engine. Raises Misconfigured,
-    StateTrouble, and ServerTrouble if address or key turn out to be wrong from the start.
+    StateTrouble (a state found damaged on the way is made anew by the next start), and
+    ServerTrouble if address or key turn out to be wrong from the start.
     """
     state = Path(setup.state)
     with lock_state(state):
@@ -76,7 +80,7 @@ async def _live(
     async def end_in_time() -> None:
         """A disk that never answers keeps its thread, and must not keep the process."""
         await engine.told_to_stop()
-        last_resort = threading.Timer(LAST_RESORT, lambda: os._exit(3 if engine.fatal else code))
+        last_resort = threading.Timer(LAST_RESORT, lambda: os._exit(_code(engine, code)))
         last_resort.daemon = True
         last_resort.start()
         try:
@@ -100,8 +104,20 @@ async def _live(
     return code
 
 
+def _code(engine: Engine, code: int) -> int:
+    match engine.fatal:
+        case None:
+            return code
+        case StateDamaged():
+            return 1  # worth a restart, which repairs it
+        case _:
+            return 3
+
+
 async def _heed_signals(engine: Engine) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(*STOPPING) as signals:
+        # Whoever started us may have held them back until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         async for number in signals:
             log.info("stopping", signal=signal.Signals(number).name)
             systemd.stopping()

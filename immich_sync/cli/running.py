@@ -5,6 +5,8 @@
 Its own module because this is the command that everything else is about.
 """
 
+import os
+import signal
 from functools import partial
 from typing import Annotated
 
@@ -44,6 +46,11 @@ def run(
         raise typer.BadParameter("it needs --dry-run", param_hint="--json")
     if once and dry_run:
         raise typer.BadParameter("it cannot go with --once", param_hint="--dry-run")
+    if os.getpid() == 1:
+        # Others just end if they are stopped before they heed it. Of the first process of a
+        # container the kernel drops what it neither blocks nor handles: see pid_namespaces(7).
+        how = signal.SIG_UNBLOCK if dry_run else signal.SIG_BLOCK
+        signal.pthread_sigmask(how, (signal.SIGTERM, signal.SIGINT))
     import anyio
 
     limit = seconds("--timeout", timeout)

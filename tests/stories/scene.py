@@ -273,12 +273,15 @@ class Story:
         until(daemon.is_ready, "the daemon is ready")
         return daemon
 
-    def launch(self, **variables: str) -> Daemon:
-        """The real process, just started, with these environment variables besides."""
+    def launch(self, *around: str | Path, **variables: str) -> Daemon:
+        """The real process, just started, with these environment variables besides.
+
+        `around` is a command that makes another world for it and is then replaced by it.
+        """
         log = self.home / f"daemon-{len(self.daemons)}.log"
         with log.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command("run"),
+                [*around, *self._command("run")],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
