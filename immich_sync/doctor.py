@@ -129,7 +129,7 @@ async def server(
             found = (version.major, version.minor, version.patch)
             findings.append(diagnosis.version(account.name, found))
             needed = needed_permissions(folders)
-            missing = await immich.missing_permissions(needed)
+            missing = (await immich.whoami()).missing(needed)
             findings.append(diagnosis.key(account.name, needed, missing))
             ahead = await clock_ahead(immich, surroundings.clock.now)
             findings.append(diagnosis.clock(account.name, ahead))

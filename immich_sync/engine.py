@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from immich_sync.auditing import Audited, Auditor
-from immich_sync.core.errors import ServerTrouble
+from immich_sync.core.errors import ServerTrouble, StateDamaged
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.ports import Blocking, ChangeSource, Clock, Disk, Lane
 from immich_sync.core.types import AccountId, Activity, Due, FolderId, Place
@@ -24,8 +24,8 @@ from immich_sync.intake import Intake
 from immich_sync.joining import Joiner
 from immich_sync.journal import Journal
 from immich_sync.link import Link
-from immich_sync.pipeline import Route
 from immich_sync.rooting import Root
+from immich_sync.route import Route
 from immich_sync.store import accounts
 from immich_sync.store.accounts import FolderRow
 from immich_sync.store.database import Database
@@ -73,13 +73,14 @@ class Engine:
         self.intakes: dict[FolderId, Intake] = {}
         self.strangers: dict[FolderId, AccountId] = {}  # folders whose key has another user now
         self.auditors: dict[str, Auditor] = {}  # by the name of an account that has been reached
-        self.fatal: ServerTrouble | None = None  # why it ended by itself, if it did
+        self.fatal: ServerTrouble | StateDamaged | None = None  # why it ended by itself, if it did
         self.stopping = False
+        self._whole = anyio.CancelScope()
         self._surroundings = surroundings
         self._rows: dict[FolderId, tuple[Folder, FolderRow]] = {}
         self._joiners: dict[str, Joiner] = {}
         self._stop = anyio.Event()
-        store = Store(database, surroundings.blocking)
+        store = Store(database, surroundings.blocking, damaged=self._end_damaged)
         journal = Journal(store, surroundings.clock.now)
         self.tombstones = Tombstones(store, surroundings.clock.now)
         self.world = World(
@@ -90,7 +91,11 @@ class Engine:
         )
 
     async def run(self) -> None:
-        """Sync until `stop` is called, or until an account turns out to be unusable (`fatal`)."""
+        """Sync until `stop` is called, or until an account or the state is unusable (`fatal`)."""
+        with self._whole:
+            await self._run()
+
+    async def _run(self) -> None:
         async with AsyncExitStack() as connections:
             for account in self.setup.accounts:
                 immich = await connections.enter_async_context(
@@ -112,6 +117,12 @@ class Engine:
         """Take in nothing new, finish what is in hand within GRACE, and end."""
         self.stopping = True
         self._stop.set()
+
+    def _end_damaged(self, trouble: StateDamaged) -> None:
+        """Nothing can be written down any more: all is cut, and the next start repairs."""
+        self.fatal = self.fatal or trouble
+        self.stop()
+        self._whole.cancel()
 
     async def told_to_stop(self) -> None:
         """Returns once `stop` was called, by whomever."""

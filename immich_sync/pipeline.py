@@ -4,7 +4,6 @@ Its own module because it should read as those steps and little else: `core.plan
 one is next, each step here does it and says what it learnt.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -12,7 +11,6 @@ from enum import Enum
 import anyio
 import structlog
 
-from immich_sync.coalesce import Coalescer
 from immich_sync.core import audit
 from immich_sync.core.errors import (
     FileChanged,
@@ -31,7 +29,6 @@ from immich_sync.core.plan import Facts, Step, next_step
 from immich_sync.core.ports import Disk, Lane, Source
 from immich_sync.core.tombstones import Why
 from immich_sync.core.types import (
-    AccountId,
     Asset,
     AssetId,
     Checksum,
@@ -47,43 +44,16 @@ from immich_sync.core.types import (
 )
 from immich_sync.filesystem.digest import Digest, digest
 from immich_sync.filesystem.sidecars import Sidecar, has_still, read_sidecar
-from immich_sync.flights import Flights
-from immich_sync.immich.check import Presence
-from immich_sync.immich.client import Immich
 from immich_sync.immich.trash import restore
 from immich_sync.immich.upload import Announced, Uploaded, upload
-from immich_sync.joining import Joiner
+from immich_sync.route import Route
 from immich_sync.store import ledger
-from immich_sync.tombstones import Tombstones
 from immich_sync.world import World
 
 log = structlog.get_logger()
 
 SENDERS = 8
 """Reads at once of what one folder sends; apart from hashing, which may take hours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The way of one folder's files into one account."""
-
-    folder: Folder
-    account: AccountId
-    immich: Immich
-    checker: Coalescer[Checksum, Presence]
-    joiner: Joiner
-    flights: Flights
-    uploads: anyio.CapacityLimiter  # how many at once, shared by the account's folders
-    looking: Lane  # calls that ask this folder's disk for little: stat, list, open
-    hashing: Lane  # calls that read much, bounded by what its disk bears
-    moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
-    tombstones: Tombstones | None = None  # None: a person named these files, and insists
-    missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
-    believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know
-
-    def is_open(self) -> bool:
-        """Whether the server is thought to answer, and to be the right one."""
-        return self.immich.gate.trouble is None and self.believed()
 
 
 class Outcome(Enum):
@@ -203,10 +173,12 @@ class _Climb:
             if not alone:
                 return replace(facts, absent=False)  # these bytes were just sent: ask again
             async with self.route.uploads:
+                began = anyio.current_time()
                 try:
                     sidecar, uploaded = await self._send(facts)
                 except (OutcomeUnknown, NotImmich, Overloaded) as unclear:
                     return await self._settle(facts, unclear)
+                self.route.answered(anyio.current_time() - began)
         origin = Origin.FOUND if uploaded.duplicate else Origin.UPLOADED
         asset = Asset(self.route.account, checksum, uploaded.asset_id, origin)
         self.world.journal.note(asset)

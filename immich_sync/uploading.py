@@ -55,7 +55,7 @@ from immich_sync.immich.check import Presence, UnsupportedFormat
 from immich_sync.immich.client import Immich
 from immich_sync.joining import Joiner
 from immich_sync.picking import Choice, Handful, Miss, Start, absolute, pick
-from immich_sync.pipeline import Outcome, Result, Route, sync
+from immich_sync.pipeline import Outcome, Result, sync
 from immich_sync.progress import Progress
 from immich_sync.removing import Gate, delete_all
 from immich_sync.results import FailedEntry, UploadResult

@@ -34,8 +34,9 @@ from immich_sync.core.types import (
     Place,
     Record,
 )
-from immich_sync.pipeline import Outcome, Route, sync
+from immich_sync.pipeline import Outcome, sync
 from immich_sync.rooting import Root
+from immich_sync.route import Route
 from immich_sync.store import queue
 from immich_sync.world import World
 
@@ -223,9 +224,6 @@ class Crew:
             case backoff.PauseAccount(why):
                 route.immich.gate.close(why)
                 return ()  # still due, and no attempt used up
-            case backoff.PauseAll():
-                log.warning("state_failed", error=str(trouble))
-                return ()
 
     def _suspect_server(self, route: Route, job: Job) -> None:
         """Several files that fail one after the other are hardly all at fault themselves."""

@@ -4,12 +4,16 @@ import os
 import threading
 from pathlib import Path
 
+import anyio
 import pytest
 
-from immich_sync import daemon
+from immich_sync import daemon, status
+from immich_sync.core.errors import StateDamaged
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.types import Secret
+from immich_sync.engine import Engine
 from immich_sync.sandbox import Sandbox
+from tests.scene import household, photo
 
 
 @pytest.mark.anyio
@@ -25,3 +29,34 @@ async def test_a_run_that_ended_leaves_nothing_that_could_end_the_process(tmp_pa
         assert await daemon.run(setup, once=True, within=30) == 0
 
     assert not [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+
+
+@pytest.mark.anyio
+async def test_a_state_found_damaged_ends_the_daemon_and_the_next_one_repairs_it(
+    tmp_path: Path,
+) -> None:
+    """With one sentence; the next start moves it aside, and uploads nothing twice."""
+    async with household(tmp_path) as home:
+        home.put("a.jpg", photo(1))
+        assert await home.sync() == 0
+        state, engines = home.home / "state" / "state.db", list[Engine]()
+
+        async def damage() -> None:
+            while not (engines and engines[0].audited()):  # noqa: ASYNC110 - no bell rings
+                await anyio.sleep(0.01)
+            with state.open("r+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(4096)
+                file.write(b"\xee" * (size - 4096))
+            await status.of(engines[0], since=0.0)
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(damage)
+                with pytest.raises(StateDamaged, match=r"is damaged .*: restart immich-sync"):
+                    await daemon.run(home.setup, started=engines.append)
+                tasks.cancel_scope.cancel()
+
+        assert await home.sync() == 0
+        assert len(list(state.parent.glob("state.db.corrupt-*"))) >= 1
+        assert home.sandbox.count("POST", "/api/assets", 201) == 1

@@ -9,7 +9,8 @@ Its own module because this is the only place that decides it. The formulas, for
     each of them    · (0.75 + r / 2)
 
 Trouble with the server counts against no file: it closes the account's gate (`immich.gate`
-says for how long).
+says for how long). Trouble with the state gets no verdict: the store's door waits it out, or ends
+the program, and no worker ever meets it.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from immich_sync.core.errors import (
     FileVanished,
     Rejected,
     ServerTrouble,
-    StateTrouble,
     Suspected,
     SyncTrouble,
     TooLarge,
@@ -67,12 +67,7 @@ class PauseAccount:
     trouble: ServerTrouble
 
 
-@dataclass(frozen=True, slots=True)
-class PauseAll:
-    """Our own disk fails: everything waits."""
-
-
-Verdict = Resettle | Forget | RetryAt | GiveUp | PauseAccount | PauseAll
+Verdict = Resettle | Forget | RetryAt | GiveUp | PauseAccount
 
 
 def decide(
@@ -97,7 +92,5 @@ def decide(
             return RetryAt(now + wait * spread, attempts + 1)
         case ServerTrouble():
             return PauseAccount(error)
-        case StateTrouble():
-            return PauseAll()
         case _:
             raise AssertionError(f"{type(error).__name__} has no verdict") from error

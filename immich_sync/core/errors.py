@@ -7,6 +7,7 @@
      ├─ ServerTrouble    about the world; counted against no file, pauses the account
      │   ├─ Unreachable · Overloaded · Maintenance · NotImmich · Untrusted · Refused · Full
      └─ StateTrouble     our own disk; pauses everything
+         └─ StateDamaged      what it holds is no longer what was written; ends the program
     Misconfigured        what a person wrote cannot be used; ends the program with exit code 2
 
 Its own module because the boundary raises these, the worker judges them and the command line
@@ -95,6 +96,10 @@ class Full(ServerTrouble):
 
 class StateTrouble(SyncTrouble):
     """The disk that holds our own state is full or failing: everything waits, nothing is lost."""
+
+
+class StateDamaged(StateTrouble):
+    """The state file's bytes are wrong: no waiting mends that, the next start makes it anew."""
 
 
 class Misconfigured(Exception):

@@ -28,7 +28,6 @@ __all__ = [
     "Rule",
     "compile_ignore",
     "extension_of",
-    "forbids_media",
     "ignored_by",
     "ignored_name",
     "kind_of",
@@ -84,11 +83,6 @@ def extension_of(name: bytes) -> bytes:
 def kind_of(name: bytes, types: Mapping[bytes, Kind] = BUILT_IN) -> Kind | None:
     """What a name stands for, by its extension; None if it is nothing that Immich takes."""
     return types.get(extension_of(name))
-
-
-def forbids_media(names: Container[bytes]) -> bool:
-    """Whether a directory with these names says of itself that it holds no photos (Android)."""
-    return b".nomedia" in names
 
 
 def sidecar_of(name: bytes, names: Container[bytes]) -> bytes | None:

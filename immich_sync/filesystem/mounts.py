@@ -154,14 +154,8 @@ def keeps_inodes(mount: Mount) -> bool:
     return mount.filesystem not in _MAKES_UP_INODES and not mount.filesystem.startswith("fuse")
 
 
-def stable_inodes(root: bytes) -> bool:
-    """Whether files below `root` keep their inode numbers; true where nothing is known."""
-    mount = mount_of(root)
-    return mount is None or keeps_inodes(mount)
-
-
 def device_keeps_inodes(device: int) -> bool:
-    """The same for files of this `st_dev`; btrfs shows others than the table, and keeps them."""
+    """Whether files of this `st_dev` keep their inode numbers; true where nothing is known. btrfs shows others than the table, and keeps them."""
     name = f"{os.major(device)}:{os.minor(device)}"
     return all(keeps_inodes(mount) for mount in read_mounts() if mount.device == name)
 

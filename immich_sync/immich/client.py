@@ -5,7 +5,7 @@ of an answer, the gate, the translation of trouble.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from json import dumps
@@ -227,10 +227,6 @@ class Immich:
                 user = None
             self._me = Me(user, key.id, frozenset(key.permissions))
         return self._me
-
-    async def missing_permissions(self, needed: Iterable[str]) -> list[str]:
-        """Those of `needed` that the key lacks, in order."""
-        return (await self.whoami()).missing(needed)
 
     async def media_types(self) -> MediaTypes:
         """What the server takes, by extension."""

@@ -25,7 +25,6 @@ class FolderRow:
 
     id: FolderId
     account: AccountId | None  # None until its server has been reached once
-    requeued: int  # files that are due again because the policy changed
 
 
 def ensure_account(database: Database, server: str, user: str) -> AccountId:
@@ -50,13 +49,13 @@ def ensure_folder(
             made = connection.execute(
                 _MAKE_FOLDER, (kind.value, root, text(name), text(policy))
             ).fetchone()
-            return FolderRow(FolderId(made[0]), None, 0)
+            return FolderRow(FolderId(made[0]), None)
         folder, account, old_policy = row
-        same = old_policy == text(policy)
-        requeued = 0 if same else _requeue(connection, folder, Priority.RECHECK, now)
+        if old_policy != text(policy):
+            _requeue(connection, folder, now)
         connection.execute(_UPDATE_FOLDER, (text(name), text(policy), folder))
         known = None if account is None else AccountId(account)
-        return FolderRow(FolderId(folder), known, requeued)
+        return FolderRow(FolderId(folder), known)
 
 
 def assign(database: Database, folder: FolderId, account: AccountId, now: float) -> None:
@@ -73,7 +72,7 @@ def assign(database: Database, folder: FolderId, account: AccountId, now: float)
         connection.execute("UPDATE folder SET account = ? WHERE id = ?", (account, folder))
         if before not in {None, account}:
             connection.execute(_MISSING_NO_MORE, (folder,))
-            _requeue(connection, folder, Priority.RECHECK, now)
+            _requeue(connection, folder, now)
 
 
 def identity(database: Database, folder: FolderId) -> str | None:
@@ -89,14 +88,8 @@ def set_identity(database: Database, folder: FolderId, seen: str) -> None:
         connection.execute("UPDATE folder SET identity = ? WHERE id = ?", (text(seen), folder))
 
 
-def requeue_folder(database: Database, folder: FolderId, priority: Priority, now: float) -> int:
-    """Every known file of the folder that is not held is due; how many. Raises StateTrouble."""
-    with database.writing() as connection:
-        return _requeue(connection, folder, priority, now)
-
-
-def _requeue(connection: Connection, folder: int, priority: Priority, now: float) -> int:
-    return connection.execute(_REQUEUE, (priority.value, now, folder)).rowcount
+def _requeue(connection: Connection, folder: int, now: float) -> None:
+    connection.execute(_REQUEUE, (Priority.RECHECK.value, now, folder))
 
 
 # An update that changes nothing makes RETURNING speak of the row that is there already.

@@ -55,7 +55,7 @@ class Database:
             try:
                 yield self._connection()
             except (ValueError, TypeError) as error:
-                self._note_damage()
+                self.note_damage()
                 raise StateDamaged(damaged(self.path, str(error))) from error
 
     @contextmanager
@@ -98,14 +98,14 @@ class Database:
                     # the next use reads the file anew.
                     self._drop()
                 elif is_damage(error):
-                    self._note_damage()
+                    self.note_damage()
                 raise
 
     def _drop(self) -> None:
         with suppress(sqlite3.Error, StateTrouble):
             self.close()
 
-    def _note_damage(self) -> None:
+    def note_damage(self) -> None:
         """The next start will know, even if the damaged page is not among those it reads first."""
         if not self._read_only:
             with suppress(OSError):

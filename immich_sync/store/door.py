@@ -3,6 +3,7 @@
 Its own module because it makes us a single writer: one call at a time, each a synchronous
 function, so that no `await` can stand inside a transaction. And because a disk of our own that is
 full or failing is waited out here: whoever asks waits, nothing is dropped, all goes on by itself.
+Damage is not waited out: it ends the program, so that the next start makes the state anew.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import anyio
 import structlog
 
-from immich_sync.core.errors import StateTrouble
+from immich_sync.core.errors import StateDamaged, StateTrouble
 from immich_sync.core.ports import Blocking, Lane
 from immich_sync.store.database import Database, open_read_only
 
@@ -34,8 +35,16 @@ class Store:
     A program that is not `patient` wants to hear of trouble at once: nobody waits for it to pass.
     """
 
-    def __init__(self, database: Database, blocking: Blocking, *, patient: bool = True) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blocking: Blocking,
+        *,
+        patient: bool = True,
+        damaged: Callable[[StateDamaged], None] = lambda _: None,
+    ) -> None:
         self._patient = patient
+        self._damaged = damaged  # told of damage; it has to see to it that nobody waits for long
         self.trouble: StateTrouble | None = None  # what everybody waits for just now
         self._database = database
         self._blocking = blocking
@@ -45,7 +54,7 @@ class Store:
     ) -> T:
         """What `function(database, …)` returns, as soon as our own disk lets it.
 
-        Raises StateTrouble if not `patient`.
+        It does not return after damage: all is ending. Raises StateTrouble if not `patient`.
         """
         return await self._insist(_LANE, partial(function, self._database, *args, **kwargs))
 
@@ -74,6 +83,10 @@ class Store:
                 if self.trouble is None:
                     log.error("state_failed", error=str(trouble))  # noqa: TRY400 - the sentence says it all
                 self.trouble = trouble
+                if isinstance(trouble, StateDamaged):
+                    self._database.note_damage()  # one that only looked could not
+                    self._damaged(trouble)
+                    await anyio.sleep_forever()
                 await anyio.sleep(PATIENCE)
             else:
                 if self.trouble is not None:

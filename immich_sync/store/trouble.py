@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from immich_sync.core.errors import StateTrouble
+from immich_sync.core.errors import StateDamaged, StateTrouble
 
 _PRIMARY = 0xFF  # the low byte of an extended result code, see https://sqlite.org/rescode.html
 
@@ -51,7 +51,7 @@ def trouble(path: Path, error: Exception) -> StateTrouble:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             text = f"Another program keeps {path} locked (a backup?): waiting until it lets go."
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | None:
-            text = damaged(path, str(error))
+            return StateDamaged(damaged(path, str(error)))
         case _:
             text = (
                 f"{path} cannot be used as it is ({error}): stop immich-sync and move the file "

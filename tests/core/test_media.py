@@ -14,7 +14,6 @@ from immich_sync.core.media import (
     Rule,
     compile_ignore,
     extension_of,
-    forbids_media,
     ignored_by,
     ignored_name,
     kind_of,
@@ -238,12 +237,6 @@ def test_any_name_gets_an_answer(
     assert rule in (None, HIDDEN, *RULES)
     assert rule is None or (rule.directories if directory else rule.files)
     assert kind_of(name) is None or extension_of(name) in BUILT_IN
-
-
-def test_nomedia() -> None:
-    """Only the exact name .nomedia speaks for a directory."""
-    assert forbids_media({b"a.jpg", b".nomedia"})
-    assert not forbids_media({b"a.jpg", b"nomedia"})
 
 
 @pytest.mark.parametrize(

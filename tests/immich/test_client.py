@@ -290,7 +290,7 @@ async def test_a_key_with_few_permissions() -> None:
         key = sandbox.add_key("asset.upload")
         async with connected(sandbox.url, key=key) as immich:
             me = await immich.whoami()
-            missing = await immich.missing_permissions(["asset.upload", "album.read"])
+            missing = me.missing(["asset.upload", "album.read"])
 
     assert (me.user, me.identity) == (None, f"key:{me.key}")
     assert missing == ["album.read"]

@@ -81,7 +81,6 @@ def test_the_same_policy_leaves_everything_alone(database: Database) -> None:
     fill(database, ensure(database).id)
     row = ensure(database)
 
-    assert row.requeued == 0
     assert due(database, row.id) == []
 
 
@@ -90,9 +89,11 @@ def test_a_changed_policy_makes_known_files_due_once(database: Database) -> None
     fill(database, ensure(database).id)
     row = ensure(database, policy="album=B")
 
-    assert row.requeued == 1
     assert due(database, row.id) == [(b"a", Priority.RECHECK)]
-    assert ensure(database, policy="album=B").requeued == 0
+    [taken] = queue.take(database, now=NOW, limit=1, folders=[row.id], busy=[])
+    ensure(database, policy="album=B")
+    [again] = queue.take(database, now=NOW, limit=1, folders=[row.id], busy=[])
+    assert again.job.round == taken.job.round
 
 
 def test_another_account_makes_known_files_due(database: Database, account: AccountId) -> None:
@@ -117,7 +118,7 @@ def test_an_identity_is_remembered(database: Database) -> None:
     assert accounts.identity(database, folder) == "ab|/dev/sda1 ext4|2"
 
 
-def test_requeueing_a_folder(database: Database) -> None:
+def test_what_a_new_policy_does_to_jobs(database: Database) -> None:
     """Known files become due in a new round; a failing job still waits its time."""
     folder = ensure(database).id
     fill(database, folder)
@@ -125,9 +126,9 @@ def test_requeueing_a_folder(database: Database) -> None:
     queue.put(database, [Arrival(place, Priority.NEW)], NOW)
     [taken] = queue.take(database, now=NOW, limit=1, folders=[folder], busy=[])
 
-    assert accounts.requeue_folder(database, folder, Priority.RECHECK, NOW) == 1
+    ensure(database, policy="album=B")
     [again] = queue.take(database, now=NOW, limit=1, folders=[folder], busy=[])
     assert (Priority.NEW, taken.job.round + 1) == (again.job.priority, again.job.round)
     ledger.apply(database, [Again(again.job, NOW + 60, 1, "no")], NOW)
-    accounts.requeue_folder(database, folder, Priority.RECHECK, NOW)
+    ensure(database, policy="album=C")
     assert due(database, folder) == []

@@ -1,0 +1,44 @@
+"""The way of one folder's files into one account.
+
+Its own module because the pipeline walks it, the worker asks whether it is open, and neither
+makes it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from immich_sync.coalesce import Coalescer
+from immich_sync.core.folder import Folder
+from immich_sync.core.ports import Lane
+from immich_sync.core.types import AccountId, Checksum
+from immich_sync.flights import Flights
+from immich_sync.immich.check import Presence
+from immich_sync.immich.client import Immich
+from immich_sync.joining import Joiner
+from immich_sync.tombstones import Tombstones
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything that its files meet on their way."""
+
+    folder: Folder
+    account: AccountId
+    immich: Immich
+    checker: Coalescer[Checksum, Presence]
+    joiner: Joiner
+    flights: Flights
+    uploads: anyio.CapacityLimiter  # how many at once, shared by the account's folders
+    looking: Lane  # calls that ask this folder's disk for little: stat, list, open
+    hashing: Lane  # calls that read much, bounded by what its disk bears
+    moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
+    answered: Callable[[float], None] = lambda _: None  # told how many seconds an upload took
+    tombstones: Tombstones | None = None  # None: a person named these files, and insists
+    missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
+    believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know
+
+    def is_open(self) -> bool:
+        """Whether the server is thought to answer, and to be the right one."""
+        return self.immich.gate.trouble is None and self.believed()
