@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from immich_sync.cli import asking, examining, fetching, looking, one_shot, running, trying
+from immich_sync.cli import asking, examining, fetching, looking, one_shot, running, state, trying
 from immich_sync.core.errors import (
     Misconfigured,
     NotImmich,
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, trying, one_shot, fetching, looking, examining, asking):
+for group in (running, trying, one_shot, fetching, looking, examining, asking, state):
     group.register(app)
 
 

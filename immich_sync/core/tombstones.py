@@ -5,10 +5,12 @@ lost forgets with it: what these lines say then decides alone whether a photo co
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import accumulate
+from math import inf
 
 from immich_sync.core.types import Checksum, Hold
 
@@ -22,6 +24,7 @@ class Why(Enum):
     TRASHED = "trashed"  # seen in the trash
     REMOVED = "removed"  # gone after it was seen in the trash, or a person said so
     MISSING = "missing"  # gone without ever having been seen in the trash
+    DEPARTED = "departed"  # trashed by us, because its file was deleted here
     BACK = "back"  # revoked: the server has it again
     WANTED = "wanted"  # revoked: a person wants it uploaded again
 
@@ -30,6 +33,7 @@ _HOLDS: Mapping[Why, Hold | None] = {
     Why.TRASHED: Hold.REMOVED,
     Why.REMOVED: Hold.REMOVED,
     Why.MISSING: Hold.MISSING,
+    Why.DEPARTED: Hold.DEPARTED,
     Why.BACK: None,
     Why.WANTED: None,
 }
@@ -60,20 +64,83 @@ def written(line: Line) -> bytes:
 
 def read(lines: Iterable[bytes]) -> Iterator[Line]:
     """The lines that can be understood, in order; a torn or damaged one is passed over."""
+    return (found for line in lines if (found := _understood(line)) is not None)
+
+
+def _understood(line: bytes) -> Line | None:
+    try:
+        said = json.loads(line)
+        found = Line(
+            datetime.fromisoformat(said["at"]).timestamp(),
+            str(said["server"]),
+            str(said["user"]),
+            Checksum(bytes.fromhex(said["sha1"])),
+            Why(said["why"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return None
+    return found if len(found.checksum) == SHA1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a file of tombstones reads, in lines."""
+
+    lines: int = 0  # that are understood
+    torn: int = 0  # cut off while they were written: nobody relied on them yet
+    damaged: int = 0  # that said something once
+
+
+def condition(lines: Iterable[bytes]) -> Condition:
+    """How these lines read: what a power cut tore is told apart from what was damaged later."""
+    understood = torn = damaged = 0
     for line in lines:
-        try:
-            said = json.loads(line)
-            found = Line(
-                datetime.fromisoformat(said["at"]).timestamp(),
-                str(said["server"]),
-                str(said["user"]),
-                Checksum(bytes.fromhex(said["sha1"])),
-                Why(said["why"]),
-            )
-        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
-            continue
-        if len(found.checksum) == SHA1:
-            yield found
+        if _understood(line) is not None:
+            understood += 1
+        elif _is_torn(line.rstrip(b"\n")):
+            torn += 1
+        else:
+            damaged += 1
+    return Condition(understood, torn, damaged)
+
+
+_HEAD = b'{"at": "'
+
+
+def _is_torn(text: bytes) -> bool:
+    """Whether it is the beginning of a line, and nothing else."""
+    begins = text.startswith(_HEAD) or _HEAD.startswith(text)
+    return begins and text.isascii() and text.decode().isprintable() and not text.endswith(b"}")
+
+
+def merged(ours: Sequence[bytes], older: Sequence[bytes]) -> list[bytes]:
+    """Every line of both, those of each in their order, so that none is forgotten.
+
+    The last line of a checksum counts, so they are joined by their times; where a clock that
+    jumped makes these unsure, `ours` comes later. What both have stays where `ours` has it.
+    """
+    known = set(map(_ended, ours))
+    mine = list(map(_ended, ours))
+    missing = [line for line in map(_ended, older) if line not in known]
+    times = list(accumulate((_time(line, -inf) for line in mine), max))
+    limits = list(accumulate((_time(line, inf) for line in reversed(missing)), min))[::-1]
+    joined: list[bytes] = []
+    place = 0
+    for line, limit in zip(missing, limits, strict=True):
+        while place < len(mine) and times[place] < limit:
+            joined.append(mine[place])
+            place += 1
+        joined.append(line)
+    return joined + mine[place:]
+
+
+def _ended(line: bytes) -> bytes:
+    return line if line.endswith(b"\n") else line + b"\n"
+
+
+def _time(line: bytes, unknown: float) -> float:
+    found = _understood(line)
+    return unknown if found is None else found.at
 
 
 def standing(lines: Iterable[Line], user: str) -> dict[Checksum, Hold]:
@@ -94,7 +161,8 @@ def adds(why: Why, before: Hold | None) -> bool:
     """Whether a line that says `why` tells anything new of a checksum that stands like this."""
     if _HOLDS[why] is None:
         return before is not None
-    return before is not _HOLDS[why] and before is not Hold.REMOVED
+    # What we trashed ourselves, and what a person removed, stays that: all else follows from it.
+    return before is not _HOLDS[why] and before not in {Hold.REMOVED, Hold.DEPARTED}
 
 
 def after(why: Why) -> Hold | None:

@@ -109,7 +109,7 @@ class Database:
         """The next start will know, even if the damaged page is not among those it reads first."""
         if not self._read_only:
             with suppress(OSError):
-                _marker(self.path).touch(mode=0o600)
+                marker(self.path).touch(mode=0o600)
 
 
 def open_database(path: Path) -> Database:
@@ -119,7 +119,7 @@ def open_database(path: Path) -> Database:
     if the folder cannot be written or a newer version has written the file (which is then left
     as it is), and StateTrouble if the disk is full or failing.
     """
-    moved_aside = move_aside(path) if _marker(path).exists() else None
+    moved_aside = move_aside(path) if marker(path).exists() else None
     make_file(path)
     try:
         database = Database(path, read_only=False, moved_aside=moved_aside)
@@ -130,7 +130,7 @@ def open_database(path: Path) -> Database:
         make_file(path)
         with translated(path):
             database = Database(path, read_only=False, moved_aside=moved_aside)
-    _marker(path).unlink(missing_ok=True)
+    marker(path).unlink(missing_ok=True)
     return database
 
 
@@ -140,7 +140,7 @@ def open_beside(path: Path) -> Database:
     A damaged file is repaired only where no daemon holds it: to move it aside under one would lose
     what that writes. Raises Misconfigured or StateTrouble.
     """
-    if path.exists() and not _marker(path).exists():
+    if path.exists() and not marker(path).exists():
         try:
             return Database(path, read_only=False)
         except TROUBLES as error:
@@ -167,7 +167,8 @@ def open_read_only(path: Path) -> Database:
         return Database(path, read_only=True)
 
 
-def _marker(path: Path) -> Path:
+def marker(path: Path) -> Path:
+    """The empty file that says that the state at `path` was found damaged."""
     return path.with_name(f"{path.name}.damaged")
 
 

@@ -5,6 +5,7 @@ Its own module because the lock and the database need the same sentences when th
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from pathlib import Path
 from immich_sync.core.errors import Misconfigured, StateTrouble
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_COMPANIONS = ("", "-wal", "-shm")  # see https://sqlite.org/wal.html, "The WAL File"
+COMPANIONS = ("", "-wal", "-shm")
+"""Of a state file, itself included; see https://sqlite.org/wal.html, "The WAL File"."""
 
 
 @contextmanager
@@ -58,8 +60,26 @@ def move_aside(path: Path) -> Path:
         count += 1
         aside = path.with_name(f"{path.name}.corrupt-{stamp}-{count}")
     with written(path.parent):
-        for companion in _COMPANIONS:
+        for companion in COMPANIONS:
             source = path.with_name(path.name + companion)
             if source.exists():
                 source.replace(aside.with_name(aside.name + companion))
     return aside
+
+
+def put_aside(path: Path, aside: Path) -> None:
+    """The file lies at `aside` too, on the disk, where nothing lay; it is still at `path`. OSError.
+
+    So there is no moment without it, and who replaces it leaves nothing lost.
+    """
+    try:
+        os.link(path, aside)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        shutil.copy2(path, aside)
+        descriptor = os.open(aside, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -29,14 +29,12 @@ def open_tombstones(database: Database, account: AccountId, now: float) -> dict[
         _, user = connection.execute(_ACCOUNT, (account,)).fetchone()
         known = {
             Checksum(sha1): Hold(hold)
-            for query in (_HELD, _GONE)
+            for query in (_HELD, _GONE, _DEPARTED)
             for sha1, hold in connection.execute(query, (account,))
         }
-    standing = tombstones.standing(tombstones.read(_lines(_file(database))), user)
+    standing = tombstones.standing(tombstones.read(lines(_file(database))), user)
     unwritten = {
-        checksum: Why.REMOVED if hold is Hold.REMOVED else Why.MISSING
-        for checksum, hold in known.items()
-        if checksum not in standing
+        checksum: _WHYS[hold] for checksum, hold in known.items() if checksum not in standing
     }
     write(database, account, unwritten, now)
     return known | standing
@@ -47,7 +45,7 @@ def removed(state: Path, user: str) -> frozenset[Checksum]:
 
     For those who only look. Raises StateTrouble.
     """
-    standing = tombstones.standing(tombstones.read(_lines(state / FILE)), user)
+    standing = tombstones.standing(tombstones.read(lines(state / FILE)), user)
     return frozenset(checksum for checksum, hold in standing.items() if hold is Hold.REMOVED)
 
 
@@ -62,15 +60,12 @@ def write(
         return
     with database.reading() as connection:
         server, user = connection.execute(_ACCOUNT, (account,)).fetchone()
-    lines = (Line(now, server, user, checksum, why) for checksum, why in stones.items())
-    _append(_file(database), map(tombstones.written, lines))
+    new = (Line(now, server, user, checksum, why) for checksum, why in stones.items())
+    _append(_file(database), map(tombstones.written, new))
 
 
-def _file(database: Database) -> Path:
-    return database.path.with_name(FILE)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of such a file, if there is one, whatever they say. Raises StateTrouble."""
     try:
         with path.open("rb") as file:
             yield from file
@@ -80,13 +75,17 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise _trouble(path, "read", error) from error
 
 
-def _append(path: Path, lines: Iterable[bytes]) -> None:
+def _file(database: Database) -> Path:
+    return database.path.with_name(FILE)
+
+
+def _append(path: Path, new: Iterable[bytes]) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
-            data = memoryview((b"\n" if torn else b"") + b"".join(lines))
+            data = memoryview((b"\n" if torn else b"") + b"".join(new))
             while data:
                 data = data[file.write(data) or 0 :]
             os.fsync(descriptor)
@@ -119,3 +118,14 @@ SELECT sha1, iif(trashed_at IS NULL, 'missing', 'removed') FROM asset
 WHERE account = ? AND verified_at IS NOT NULL
     AND (removed_at IS NOT NULL OR trashed_at IS NOT NULL)
 """
+
+# Those that were trashed by us, and are not known to have been taken out again.
+_DEPARTED = """
+SELECT DISTINCT departed.sha1, 'departed' FROM departed
+JOIN folder ON folder.id = departed.folder
+JOIN asset ON asset.account = folder.account AND asset.sha1 = departed.sha1
+WHERE folder.account = ? AND asset.removed_at IS NULL AND (
+    (state = 'trashed' AND asset.trashed_at IS NOT NULL) OR state = 'with_still')
+"""
+
+_WHYS = {Hold.REMOVED: Why.REMOVED, Hold.MISSING: Why.MISSING, Hold.DEPARTED: Why.DEPARTED}
