@@ -139,5 +139,6 @@ async def forget(
         await world.journal.commit(*(Forgotten(place) for place in gone))
     count = len(gone)
     for directory in lost:
-        count += await world.store(forget_below, folder_id, directory)
+        now = world.clock.now()
+        count += await world.store(forget_below, folder_id, directory, now)
     return count

@@ -32,7 +32,12 @@ class Tombstones:
 
     def hold(self, account: AccountId, checksum: Checksum) -> Hold | None:
         """How a file with these bytes is held if the server has them no more; None: it is not."""
-        return self._standing[account].get(checksum)
+        found = self._standing[account].get(checksum)
+        return None if found is Hold.DEPARTED else found
+
+    def departed(self, account: AccountId, checksum: Checksum) -> bool:
+        """Whether we put these bytes into the trash, because their file had been deleted here."""
+        return self._standing[account].get(checksum) is Hold.DEPARTED
 
     def all(self, account: AccountId) -> Collection[Checksum]:
         """Every checksum with a tombstone that stands."""

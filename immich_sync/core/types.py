@@ -93,6 +93,8 @@ class Hold(Enum):
     TOO_LARGE = "too_large"  # this route refuses its size
     REMOVED = "removed"  # it was in Immich, and a person removed it there
     MISSING = "missing"  # it was in Immich and is gone, and nobody saw it in the trash
+    CHANGED = "changed"  # so many known files changed at once that a person has to speak first
+    DEPARTED = "departed"  # of tombstones only: trashed by us, since its file was deleted here
 
 
 @dataclass(frozen=True, slots=True)

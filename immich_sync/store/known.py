@@ -9,6 +9,7 @@ from sqlite3 import Connection
 
 from immich_sync.core.types import FolderId, Stamp
 from immich_sync.store.database import Database
+from immich_sync.store.departures import LEFT_BELOW
 from immich_sync.store.rows import UNSIGNED
 
 _BEHIND_ALL = b"\xff" * 8192  # twice as long as the longest path (PATH_MAX)
@@ -64,14 +65,16 @@ def _children(connection: Connection, folder: FolderId, path: bytes) -> Iterator
         following = below + name + (b"0" if deeper else b"\0")
 
 
-def forget_below(database: Database, folder: FolderId, path: bytes) -> int:
+def forget_below(database: Database, folder: FolderId, path: bytes, now: float) -> int:
     """Nothing lies at or below `path` any more: its files go; how many these were.
 
-    Jobs stay: something may have come back since, and if not, the worker will find out. Raises
-    StateTrouble.
+    Jobs stay: something may have come back since, and if not, the worker will find out. `now` in
+    wall-clock seconds. Raises StateTrouble.
     """
     with database.writing() as connection:
-        return connection.execute(_FORGET, _range(folder, path)).rowcount
+        wanted = _range(folder, path)
+        connection.execute(LEFT_BELOW, {**wanted, "now": now})
+        return connection.execute(_FORGET, wanted).rowcount
 
 
 def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:

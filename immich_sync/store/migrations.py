@@ -43,6 +43,7 @@ _TABLES = (
         name TEXT NOT NULL,
         identity TEXT,
         policy TEXT NOT NULL,
+        on_delete TEXT NOT NULL DEFAULT 'ignore',
         UNIQUE (kind, root)
     ) STRICT
     """,
@@ -137,6 +138,50 @@ _TABLES = (
         name BLOB,
         detail TEXT NOT NULL
     ) STRICT
+    """,
+    # Files that lay here and are gone, of folders whose deletions reach Immich.
+    """
+    CREATE TABLE departed (
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        dir BLOB NOT NULL,
+        name BLOB NOT NULL,
+        sha1 BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        motion INTEGER NOT NULL,
+        at REAL NOT NULL,
+        state TEXT NOT NULL,
+        approved INTEGER NOT NULL DEFAULT 0,
+        note TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (folder, dir, name, sha1)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX departed_at ON departed (folder, at)",
+    "CREATE INDEX departed_open ON departed (folder) WHERE state IN ('waiting', 'meant')",
+    # Which asset the bytes had that lay at a path before.
+    """
+    CREATE TABLE superseded (
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        dir BLOB NOT NULL,
+        name BLOB NOT NULL,
+        old BLOB NOT NULL,
+        new BLOB NOT NULL,
+        asset_id TEXT NOT NULL,
+        at REAL NOT NULL,
+        counted INTEGER NOT NULL,
+        PRIMARY KEY (folder, dir, name, old, new)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX superseded_at ON superseded (folder, at)",
+    # What waits for a person's word about a whole folder, and since when.
+    """
+    CREATE TABLE breaker (
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        since REAL NOT NULL,
+        why TEXT NOT NULL,
+        approved INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (folder, kind)
+    ) STRICT, WITHOUT ROWID
     """,
 )
 

@@ -19,6 +19,7 @@ from immich_sync.core.types import (
     Record,
     SidecarSent,
 )
+from immich_sync.store import changes, departures
 from immich_sync.store.rows import integer, key, text
 
 KEPT_ACTIVITIES = 1000
@@ -49,7 +50,7 @@ def write(connection: Connection, record: Record, now: float) -> None:
         case Held(place, hold, note):
             connection.execute(_HELD, (hold.value, text(note), hold.value, now, *key(place)))
         case Forgotten():
-            _forget(connection, record)
+            _forget(connection, record, now)
         case Activity():
             place_or_none = (None, None, None) if record.place is None else key(record.place)
             connection.execute(
@@ -64,6 +65,9 @@ def prune(connection: Connection) -> None:
 
 def _write_file(connection: Connection, file: File, now: float) -> None:
     stamp = file.stamp
+    if file.checksum is not None:
+        departures.arrived(connection, file.place, file.checksum)
+        changes.replaced(connection, file.place, file.checksum, now)
     connection.execute(
         _FILE,
         (
@@ -107,12 +111,13 @@ def _write_again(connection: Connection, again: Again, now: float) -> None:
     )
 
 
-def _forget(connection: Connection, forgotten: Forgotten) -> None:
+def _forget(connection: Connection, forgotten: Forgotten, now: float) -> None:
     place = key(forgotten.place)
     if forgotten.round is not None:
         ended = connection.execute(_DONE, (*place, forgotten.round)).rowcount
         if not ended:
             return
+    departures.left(connection, forgotten.place, now)
     connection.execute("DELETE FROM file WHERE folder = ? AND dir = ? AND name = ?", place)
 
 

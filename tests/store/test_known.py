@@ -57,7 +57,7 @@ def test_forgetting_below(database: Database, folder: FolderId) -> None:
     """Files at and below the directory go, all others stay."""
     fill(database, folder)
 
-    assert known.forget_below(database, folder, b"a") == 6
+    assert known.forget_below(database, folder, b"a", NOW) == 6
     left = set(TREE) - {b"a", b"a/b", b"a/b/c"}
     assert known.subdirectories_known(database, folder, b"") == left
 
@@ -65,7 +65,7 @@ def test_forgetting_below(database: Database, folder: FolderId) -> None:
 def test_forgetting_below_ends_no_job(database: Database, folder: FolderId) -> None:
     """A tree that comes back while a scan believes it gone is still due."""
     fill(database, folder)
-    known.forget_below(database, folder, b"")
+    known.forget_below(database, folder, b"", NOW)
     due = queue.take(database, now=NOW, limit=64, folders=[folder], busy=[])
 
     assert {one.job.place.directory for one in due} == set(TREE)
@@ -77,14 +77,14 @@ def test_below_is_what_a_path_says(
     database: Database, folder: FolderId, paths: set[bytes], top: bytes
 ) -> None:
     """For any names, the index range holds exactly what starts with the path and a slash."""
-    known.forget_below(database, folder, b"")
+    known.forget_below(database, folder, b"", NOW)
     ledger.apply(
         database, [File(Place(folder, path, b"x"), Stamp(1, 1, 1, 1), ONE) for path in paths], NOW
     )
     wanted = {path for path in paths if not top or path == top or path.startswith(top + b"/")}
 
     assert wanted == known.subdirectories_known(database, folder, top)
-    assert len(wanted) == known.forget_below(database, folder, top)
+    assert len(wanted) == known.forget_below(database, folder, top, NOW)
     assert paths - wanted == known.subdirectories_known(database, folder, b"")
 
 
@@ -94,7 +94,7 @@ def test_directories_in_a_directory(
     database: Database, folder: FolderId, paths: list[bytes], path: bytes
 ) -> None:
     """Whatever their names: the first step below the path of all that holds known files."""
-    known.forget_below(database, folder, b"")
+    known.forget_below(database, folder, b"", NOW)
     files = [File(Place(folder, one, b"x.jpg"), Stamp(1, 1, 1, 1), ONE) for one in paths]
     ledger.apply(database, files, NOW)
     inside = path + b"/" if path else b""
