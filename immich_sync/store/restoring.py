@@ -80,7 +80,7 @@ def _bury(connection: sqlite3.Connection, stones: Sequence[bytes]) -> int:
     for account, user in connection.execute("SELECT id, user FROM account").fetchall():
         times = {line.checksum: line.at for line in read if line.user == user}
         for checksum, hold in tombstones.standing(read, user).items():
-            if hold is Hold.REMOVED:
+            if hold is not Hold.MISSING:
                 row = (times[checksum], account, checksum)
                 count += connection.execute(_BURY, row).rowcount
     return count

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immich_sync.core.tombstones import Line, Why, adds, after, read, standing, written
+from immich_sync.core.tombstones import (
+    Condition,
+    Line,
+    Why,
+    adds,
+    after,
+    condition,
+    merged,
+    read,
+    standing,
+    written,
+)
 from immich_sync.core.types import Checksum, Hold
 
 ONE, TWO = Checksum(b"\x01" * 20), Checksum(b"\x02" * 20)
@@ -101,3 +112,81 @@ def test_only_news_is_written(why: Why, before: Hold | None, *, new: bool) -> No
     """The file grows with what people do, not with how often it is noticed."""
     assert adds(why, before) is new
     assert after(Why.BACK) is None
+
+
+def _stone(sha1: int, why: Why, at: float) -> bytes:
+    return written(Line(at, "http://nas", "anna", Checksum(bytes([sha1]) * 20), why))
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_line_that_was_cut_off_is_torn(cut: int) -> None:
+    """Wherever: by a power cut, at the end or, gone on after it, in the middle."""
+    line = _stone(1, Why.REMOVED, 1.0)
+    torn = line[: len(line) * cut // 10]
+
+    assert condition([line, torn]) == Condition(lines=1, torn=1)
+    assert condition([torn + b"\n", line]) == Condition(lines=1, torn=1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\0" * 40 + b"\n",
+        b"",
+        _stone(1, Why.REMOVED, 1.0).replace(b"removed", b"remoxed"),
+        _stone(1, Why.REMOVED, 1.0).replace(b'"user"', b'"us\x00r"')[:70],
+        b"[]\n",
+    ],
+)
+def test_what_is_no_line_nor_the_beginning_of_one_is_damage(said: bytes) -> None:
+    """An empty line is no beginning that anybody needs to be told of, and harmless."""
+    found = condition([said])
+
+    assert found == (Condition(torn=1) if said == b"" else Condition(damaged=1))
+
+
+def test_lines_of_two_files_are_joined_by_their_times() -> None:
+    """What was revoked before is revoked before, whichever file says it."""
+    removed, back = _stone(1, Why.REMOVED, 1.0), _stone(1, Why.BACK, 2.0)
+    again = _stone(1, Why.REMOVED, 3.0)
+
+    assert merged([again], [removed, back]) == [removed, back, again]
+    assert merged([removed, again], [removed, back]) == [removed, back, again]
+    assert merged([removed, back, again], [removed]) == [removed, back, again]
+    assert merged([removed[:-1]], []) == [removed]
+    assert merged([removed], [_stone(2, Why.REMOVED, 1.0)]) == [
+        _stone(2, Why.REMOVED, 1.0), removed,
+    ]  # fmt: skip
+
+
+STONES = st.lists(
+    st.builds(_stone, st.integers(0, 3), st.sampled_from(Why), st.integers(0, 9).map(float))
+    | st.just(b"torn\n"),
+    max_size=9,
+)
+
+
+@given(STONES, STONES)
+def test_no_line_of_two_files_is_lost(ours: list[bytes], older: list[bytes]) -> None:
+    """All of ours in their order, all of theirs that we lack in theirs, and nothing else."""
+    joined = merged(ours, older)
+    missing = [line for line in older if line not in set(ours)]
+
+    assert [line for line in joined if line in set(ours)] == ours
+    assert [line for line in joined if line not in set(ours)] == missing
+
+
+@given(STONES, st.integers(0, 9))
+def test_a_backup_taken_at_any_time_changes_nothing(ours: list[bytes], cut: int) -> None:
+    """What a file said earlier is known to it."""
+    assert merged(ours, ours[:cut]) == ours
+
+
+@given(STONES, STONES)
+def test_what_was_removed_since_stays_removed(ours: list[bytes], older: list[bytes]) -> None:
+    """A removal that is the last and the latest word anywhere is the last word afterwards."""
+    removal = _stone(1, Why.REMOVED, 10.0)
+
+    assert standing(read(merged([*ours, removal], older)), "anna")[Checksum(b"\1" * 20)] is (
+        Hold.REMOVED
+    )
