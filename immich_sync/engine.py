@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import time
+from functools import partial
 
 import anyio
 import structlog
@@ -17,6 +18,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from immich_sync.auditing import Audited, Auditor
 from immich_sync.core.errors import ServerTrouble, StateDamaged
 from immich_sync.core.folder import Account, Folder, Limits, Setup
+from immich_sync.core.measures import Measures
 from immich_sync.core.ports import Blocking, ChangeSource, Clock, Disk, Lane
 from immich_sync.core.types import AccountId, Activity, Due, FolderId, Place
 from immich_sync.immich.client import Immich
@@ -67,8 +69,10 @@ class Engine:
         surroundings: Surroundings,
         database: Database,
         tell: Callable[[Activity], None] = lambda _: None,
+        measures: Measures | None = None,
     ) -> None:
         self.setup = setup
+        self.measures = measures or Measures()
         self.links: dict[str, Link] = {}  # by the account's name
         self.intakes: dict[FolderId, Intake] = {}
         self.strangers: dict[FolderId, AccountId] = {}  # folders whose key has another user now
@@ -87,8 +91,9 @@ class Engine:
             surroundings.clock, surroundings.blocking, surroundings.disk, store, journal
         )
         self.crew = Crew(
-            self.world, setup.limits, root=self._root, resettle=self._resettle, tell=tell
-        )
+            self.world, setup.limits, root=self._root, resettle=self._resettle, tell=tell,
+            measures=self.measures,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Sync until `stop` is called, or until an account or the state is unusable (`fatal`)."""
@@ -269,7 +274,10 @@ class Engine:
             looking=looking,
             hashing=hashing,
             tombstones=self.tombstones,
+            headroom=link.headroom,
             missed=auditor.missed,
+            moved=partial(self.measures.moved, link.name),
+            answered=partial(self.measures.uploaded, link.name),
             believed=lambda: not auditor.doubt,
         )
         self.crew.bell.ring()

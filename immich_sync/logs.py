@@ -45,6 +45,7 @@ class Outlet:
         self._descriptor = descriptor
         self._lines: queue.Queue[bytes | None] = queue.Queue(room)
         self._lost = 0
+        self.hidden: tuple[str, ...] = ()  # what no line may hold, the longest last
         self._thread = threading.Thread(target=self._drain, name="log outlet", daemon=True)
         self._thread.start()
 
@@ -54,6 +55,12 @@ class Outlet:
             self._lines.put_nowait(text.encode("utf-8", "backslashreplace"))
         except queue.Full:
             self._lost += 1
+
+    def hide(self, secrets: Iterable[Secret]) -> None:
+        """None of these is ever written from now on, nor what was hidden before."""
+        known = {secret.reveal() for secret in secrets} - {""}
+        spelled = {spelling(one)[1:-1] for one in known for spelling in (json_module.dumps, repr)}
+        self.hidden = tuple(sorted({*self.hidden, *known, *spelled}, key=len))
 
     def flush(self) -> None:
         """Nothing: what is queued is written as soon as the descriptor takes it."""
@@ -99,6 +106,7 @@ def configure(
     terminal = os.isatty(target)
     as_json = not terminal if json is None else json
     outlet = Outlet(target)
+    outlet.hide(secrets)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -107,7 +115,7 @@ def configure(
             structlog.processors.format_exc_info,
             _readable,
             *_renderers(terminal=terminal, json=as_json),
-            _masking(secrets),
+            _masking(outlet),
             *([_folding(target)] if terminal and not as_json else []),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -207,15 +215,12 @@ def _escaped(text: str) -> str:
         return shown(text.encode("utf-8", "backslashreplace"))
 
 
-def _masking(secrets: Iterable[Secret]) -> Processor:
+def _masking(outlet: Outlet) -> Processor:
     """Takes known keys out of a finished line, wherever they came from."""
-    known = {secret.reveal() for secret in secrets}
-    spelled = {spelling(one)[1:-1] for one in known for spelling in (json_module.dumps, repr)}
-    spellings = sorted(known | spelled, key=len)
 
     def mask(_logger: WrappedLogger, _method: str, line: MutableMapping[str, Any]) -> str:
         text = str(line)
-        for spelling in reversed(spellings):
+        for spelling in reversed(outlet.hidden):
             text = text.replace(spelling, _MASK)
         return _SECRET_TEXT.sub(rf"\1{_MASK}", text)
 

@@ -26,9 +26,13 @@ EVERY = 1_000_000
 class Orders:
     """Answers requests for one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, since: float | None = None) -> None:
         self._engine = engine
-        self._since = engine.world.clock.now()
+        self._since = engine.world.clock.now() if since is None else since
+
+    def to(self, engine: Engine) -> "Orders":
+        """The same for the engine that took this one's place."""
+        return Orders(engine, self._since)
 
     async def handle(self, request: Request) -> object:
         """The result, as a dataclass or plain values. Raises Misconfigured with a sentence."""

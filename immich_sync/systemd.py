@@ -6,11 +6,17 @@ Its own module because the protocol (sd_notify(3)) is a datagram of text and nee
 import contextlib
 import os
 import socket
+import time
 
 
 def ready() -> None:
     """The service has started."""
     notify("READY=1")
+
+
+def reloading() -> None:
+    """The configuration is being read anew; `ready` follows, whether it was taken or not."""
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def stopping() -> None:

@@ -21,6 +21,7 @@ from immich_sync.core.errors import (
     SyncTrouble,
 )
 from immich_sync.core.folder import Limits
+from immich_sync.core.measures import Measures
 from immich_sync.core.types import (
     AccountId,
     Activity,
@@ -32,6 +33,7 @@ from immich_sync.core.types import (
     Held,
     Job,
     Place,
+    Priority,
     Record,
 )
 from immich_sync.pipeline import Outcome, sync
@@ -63,6 +65,7 @@ class Crew:
         root: Callable[[FolderId], Root | None],
         resettle: Callable[[Place], None],
         tell: Callable[[Activity], None],
+        measures: Measures | None = None,
     ) -> None:
         self.bell = Bell()
         self.routes: dict[FolderId, Route] = {}  # of the folders whose account has been reached
@@ -70,6 +73,8 @@ class Crew:
         self.busy: dict[Place, Job] = {}
         self.failures = 0  # attempts that failed since the start
         self.outcomes: Counter[str] = Counter()  # how attempts ended since the start
+        self.measures = measures or Measures()
+        self.last_done: float | None = None  # when a file was last proved, wall-clock seconds
         self._suspects: dict[AccountId, set[Place]] = {}  # since the last accepted upload
         self.rounds = 0  # how often the feeder looked for work, and had it taken from it
         self._ends: deque[float] = deque(maxlen=RECENT)  # when jobs ended (monotonic)
@@ -186,8 +191,16 @@ class Crew:
             )
         if result.outcome is Outcome.UPLOADED:
             self._suspects.pop(route.account, None)
+        if result.outcome in {Outcome.UPLOADED, Outcome.ALREADY_THERE}:
+            self._proved(due.job)
         log.info(result.outcome.value)
         return (Done(due.job), self._report(result.outcome.value, due.job))
+
+    def _proved(self, job: Job) -> None:
+        """The file is in Immich. Of one that came under our eyes, how long that took."""
+        self.last_done = self._world.clock.now()
+        if job.priority is Priority.NEW and job.stamp is not None:
+            self.measures.latency.observe(self.last_done - job.stamp.ctime_ns / 1e9)
 
     async def _look_at_root(self, job: Job) -> bool:
         root = self._root(job.place.folder)
@@ -196,6 +209,7 @@ class Crew:
     def _judge(self, trouble: SyncTrouble, due: Due, route: Route) -> Sequence[Record]:
         clock, job = self._world.clock, due.job
         now = clock.now()
+        self.measures.errors[type(trouble).__name__] += 1
         match backoff.decide(
             trouble, job.attempts, now=now, jitter=clock.jitter(), limits=self._limits
         ):
@@ -224,6 +238,8 @@ class Crew:
             case backoff.PauseAccount(why):
                 route.immich.gate.close(why)
                 return ()  # still due, and no attempt used up
+            case backoff.PauseUploads():
+                return ()
 
     def _suspect_server(self, route: Route, job: Job) -> None:
         """Several files that fail one after the other are hardly all at fault themselves."""
@@ -240,5 +256,6 @@ class Crew:
     def _report(self, event: str, job: Job, detail: str = "") -> Activity:
         activity = Activity(self._world.clock.now(), event, job.place, detail)
         self.outcomes[event] += 1
+        self.measures.outcomes[event] += 1
         self._tell(activity)
         return activity

@@ -36,7 +36,7 @@ def installed(unit: Path, place: Path, *drop_ins: Path) -> Path:
     """The unit in `place` as a person installs it, with a program that exists."""
     program = Path(sys.executable).with_name("immich-sync")
     there = place / "immich-sync.service"
-    there.write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={program}", unit.read_text()))
+    there.write_text(re.sub(r"(?m)^(Exec\w+)=\S+", rf"\1={program}", unit.read_text()))
     for one in drop_ins:
         (place / "immich-sync.service.d").mkdir(exist_ok=True)
         shutil.copy(one, place / "immich-sync.service.d")
@@ -122,6 +122,7 @@ def test_what_the_unit_promises_is_what_the_program_does(unit: Path) -> None:
     found = settings(unit)
 
     assert found["Type"] == ["notify"]
+    assert found["ExecReload"] == [found["ExecStart"][0].removesuffix("run") + "reload"]
     assert (found["Restart"], found["RestartPreventExitStatus"]) == (["on-failure"], ["2 3"])
     assert (found["WatchdogSec"], found["TimeoutStopSec"]) == (["2min"], ["20"])
 

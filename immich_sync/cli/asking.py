@@ -1,6 +1,6 @@
 # ruff: noqa: FBT002, PLC0415 -- typer makes flags of parameters that are true or false;
 #     and `--help` must not import what only a command needs
-"""`retry`, `dismiss`, `approve`, `scan`, `pause`, `resume`: what a running daemon is asked to do.
+"""`retry`, `dismiss`, `approve`, `scan`, `pause`, `resume`, `reload`: what a daemon is asked to do.
 
 Its own module because all of these are one question over the control socket.
 """
@@ -14,6 +14,9 @@ import typer
 from immich_sync.cli.options import Config, Json, print_json
 from immich_sync.cli.screens import words
 
+RELOAD_PATIENCE = 120.0
+"""Seconds for a reload: servers are asked whether the keys are good, and uploads in hand end."""
+
 Folder = Annotated[
     str | None, typer.Argument(metavar="FOLDER", help="A folder's name or path; else all of them.")
 ]
@@ -25,7 +28,7 @@ class Unanswered(Exception):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (retry, dismiss, approve, scan, pause, resume):
+    for command in (retry, dismiss, approve, scan, pause, resume, reload):
         app.command()(command)
 
 
@@ -100,6 +103,12 @@ def resume(folder: Folder = None, config: Config = None, json: Json = False) -> 
     _say(answer, f"Resumed: {_names(answer)}.", json=json)
 
 
+def reload(config: Config = None, json: Json = False) -> None:
+    """Have the configuration read anew; a wrong one is refused, and the old one stays."""
+    answer = ask(config, "reload", timeout=RELOAD_PATIENCE)
+    _say(answer, f"Reloaded: {_names(answer)}.", json=json)
+
+
 def ask(
     config: Path | None,
     command: str,
@@ -108,13 +117,14 @@ def ask(
     folder: str | None = None,
     force: bool = False,
     removed: bool = False,
+    timeout: float = 30.0,
 ) -> object:
     """What the daemon answers. Raises Unanswered; Misconfigured if its state cannot be found."""
     from immich_sync import control
 
     request = control.Request(command, paths, folder, force, removed)
     try:
-        return control.ask(socket_of(config), request)
+        return control.ask(socket_of(config), request, timeout)
     except control.NoDaemon:
         raise Unanswered("No daemon is running here; start one with `immich-sync run`.") from None
     except control.Declined as error:

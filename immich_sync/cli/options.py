@@ -15,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from immich_sync.core.folder import Setup
+    from immich_sync.logs import Outlet
 
 Config = Annotated[
     Path | None,
@@ -67,7 +68,7 @@ def account_from(config: Path | None, name: str | None = None) -> "Setup":
 
 
 @contextmanager
-def logging_for(setup: "Setup", *, quiet: bool = False) -> Iterator[None]:
+def logging_for(setup: "Setup", *, quiet: bool = False) -> Iterator["Outlet"]:
     """Logs go to standard error, without the setup's keys; `quiet`: only what is bad."""
     from immich_sync import logs
 
@@ -76,7 +77,7 @@ def logging_for(setup: "Setup", *, quiet: bool = False) -> Iterator[None]:
         level=logging.ERROR if quiet else logging.INFO,
     )
     try:
-        yield
+        yield outlet
     finally:
         outlet.close()
 

@@ -8,11 +8,14 @@ Its own module because this is the command that everything else is about.
 import os
 import signal
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from immich_sync.cli.options import Config, logging_for, print_json, seconds, setup_from
+
+if TYPE_CHECKING:
+    from immich_sync.core.folder import Setup
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +54,8 @@ def run(
         # container the kernel drops what it neither blocks nor handles: see pid_namespaces(7).
         how = signal.SIG_UNBLOCK if dry_run else signal.SIG_BLOCK
         signal.pthread_sigmask(how, (signal.SIGTERM, signal.SIGINT))
+    if not (once or dry_run):  # asked to reload before it can: then as soon as it can
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     import anyio
 
     limit = seconds("--timeout", timeout)
@@ -58,8 +63,16 @@ def run(
     if not dry_run:
         from immich_sync import daemon
 
-        with logging_for(setup):
-            raise typer.Exit(anyio.run(partial(daemon.run, setup, once=once, within=limit)))
+        with logging_for(setup) as outlet:
+
+            def reread() -> "Setup":
+                found = setup_from(config)
+                outlet.hide(found.secrets)
+                return found
+
+            again = None if once else reread
+            running = partial(daemon.run, setup, once=once, within=limit, reread=again)
+            raise typer.Exit(anyio.run(running))
     from immich_sync import rehearsal
 
     with logging_for(setup, quiet=True):
