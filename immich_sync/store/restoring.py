@@ -132,6 +132,10 @@ def _replace_state(path: Path, new: Path, aside: Path) -> None:
 
 
 def _settle(path: Path) -> None:
-    """What a killed daemon left in the WAL is in the file itself, if the file is sound."""
-    with suppress(*TROUBLES), closing(sqlite3.connect(f"{uri(path)}?mode=rw", uri=True)) as old:
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    """What a killed daemon left in the WAL is in the file itself; a damaged file stays as it is."""
+    with suppress(*TROUBLES):
+        with closing(look_at(path)) as old:
+            if integrity(old, quick=True):
+                return
+        with closing(sqlite3.connect(f"{uri(path)}?mode=rw", uri=True)) as old:
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -12,46 +12,12 @@ from pathlib import Path
 import pytest
 
 from immich_sync.core.errors import Misconfigured, StateTrouble
-from immich_sync.core.types import (
-    Activity,
-    Arrival,
-    Asset,
-    AssetId,
-    Checksum,
-    File,
-    FolderId,
-    Origin,
-    Place,
-    Priority,
-    Stamp,
-)
+from immich_sync.core.types import Arrival, FolderId, Place, Priority
 from immich_sync.store import accounts, known, ledger, queue, report
 from immich_sync.store.database import Database, open_database, open_read_only
+from tests.store.filling import fill
 
 CORRUPTIONS = 300
-
-
-def fill(database: Database, files: int = 40) -> FolderId:
-    """A folder with some of everything that the tables hold."""
-    account = accounts.ensure_account(database, "http://nas", "anna")
-    folder = accounts.ensure_folder(
-        database, name="p", root=b"/p", kind=accounts.Kind.WATCHED, policy="", now=0.0
-    ).id
-    accounts.assign(database, folder, account, now=0.0)
-    places = [Place(folder, b"dir%d" % (n % 3), b"IMG_%03d.jpg" % n) for n in range(files)]
-    queue.put(database, [Arrival(place, Priority.BACKLOG) for place in places], now=1.0)
-    for n, place in enumerate(places):
-        checksum = Checksum(n.to_bytes(20, "big"))
-        ledger.apply(
-            database,
-            [
-                File(place, Stamp(n, n, n, n), checksum),
-                Asset(account, checksum, AssetId(f"asset-{n}"), Origin.FOUND, verified_at=1.0),
-                Activity(1.0, "uploaded", place),
-            ],
-            now=1.0,
-        )
-    return folder
 
 
 def read_a_little(database: Database, folder: FolderId) -> None:
