@@ -65,8 +65,8 @@ class Plain:
 class Live:
     """A table that grows as photos arrive, with what to do next below it."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
         self._photos: dict[str, Photo] = {}
         self._stage: Stage | None = None
         self._took: float | None = None
