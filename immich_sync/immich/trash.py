@@ -1,14 +1,17 @@
-"""Out of Immich's trash again.
+"""Into Immich's trash, and out of it again.
 
-Its own module because it is the one thing that we ask of the trash, and only where a person
-configured it; nothing here or elsewhere puts anything into it.
+Its own module because only a person's configuration leads here, and because what is asked of the
+server stops at the trash: nothing here, or anywhere else, deletes an asset for good.
 """
+
+from collections.abc import Sequence
 
 from immich_sync.core.types import AssetId
 from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
 
 _BAD_REQUEST = 400
+_OK = range(200, 300)
 
 
 async def restore(immich: Immich, asset: AssetId) -> None:
@@ -23,3 +26,36 @@ async def restore(immich: Immich, asset: AssetId) -> None:
     if answer.status == _BAD_REQUEST and answer.message:
         return
     immich.read(answer, wire.RESTORED, what)
+
+
+async def is_kept(immich: Immich) -> bool:
+    """Whether the server keeps a trash: without one it deletes for good. Raises ServerTrouble."""
+    call = Call("GET", "/server/features", "asking whether it keeps a trash")
+    return (await immich.ask(call, wire.FEATURES)).trash
+
+
+async def put(immich: Immich, assets: Sequence[AssetId]) -> bool:
+    """The assets are in the trash, or none is (False); only a check tells.
+
+    Ask `is_kept` before. Needs the permission `asset.delete`. If one of them is gone or not ours,
+    the server does nothing and answers 400 (Immich 3.1: asset.service, access.ts). Raises
+    ServerTrouble, after which nobody knows.
+    """
+    what = "putting photos into the trash"
+    body = {"ids": list(assets), "force": False}
+    answer = await immich.send(Call("DELETE", "/assets", what, json=body))
+    if answer.status in _OK:
+        immich.gate.succeeded()
+        return True
+    if answer.status == _BAD_REQUEST and answer.message:
+        return False
+    raise immich.refuse(answer, what)
+
+
+async def is_hidden(immich: Immich, asset: AssetId) -> bool:
+    """Whether Immich shows it nowhere by itself: the motion part of a live photo.
+
+    Needs the permission `asset.read`. Raises ServerTrouble.
+    """
+    call = Call("GET", f"/assets/{asset}", "asking how a photo is shown")
+    return (await immich.ask(call, wire.SHOWN)).visibility == "hidden"

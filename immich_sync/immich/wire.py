@@ -123,6 +123,44 @@ class Restored(_Read):
     count: int
 
 
+class Storage(_Read):
+    """`GET /server/storage`: bytes."""
+
+    diskAvailableRaw: int  # noqa: N815 - the server's spelling
+
+
+class Features(_Read):
+    """`GET /server/features`."""
+
+    trash: bool
+
+
+class Shown(_Read):
+    """`GET /assets/{id}`: where Immich shows it; the motion part of a live photo is hidden."""
+
+    visibility: str
+
+
+class Found(_Read):
+    """One asset of `POST /search/metadata`."""
+
+    originalFileName: str  # noqa: N815 - the server's spelling
+    originalPath: str  # noqa: N815 - the server's spelling
+    libraryId: str | None = None  # noqa: N815 - the server's spelling
+
+
+class FoundAssets(_Read):
+    """The assets of one page."""
+
+    items: tuple[Found, ...]
+
+
+class SearchAnswer(_Read):
+    """`POST /search/metadata`."""
+
+    assets: FoundAssets
+
+
 class ErrorBody(_Read):
     """What went wrong: 3.x says it in one text, 2.x sometimes in several."""
 
@@ -142,4 +180,8 @@ ADD_RESULTS = TypeAdapter(tuple[AddResult, ...])
 ASSET_INFO = TypeAdapter(AssetInfo)
 DOWNLOAD_INFO = TypeAdapter(DownloadInfo)
 RESTORED = TypeAdapter(Restored)
+STORAGE = TypeAdapter(Storage)
+FEATURES = TypeAdapter(Features)
+SHOWN = TypeAdapter(Shown)
+SEARCH_ANSWER = TypeAdapter(SearchAnswer)
 ERROR_BODY = TypeAdapter(ErrorBody)

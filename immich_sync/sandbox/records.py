@@ -89,6 +89,7 @@ class Asset:
     device_asset_id: str = ""
     device_id: str = ""
     metadata: tuple[MetadataItem, ...] = ()
+    library_id: str | None = None  # of an external library: then `path` is the file's own
 
 
 @dataclass(frozen=True, slots=True)

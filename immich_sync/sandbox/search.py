@@ -21,6 +21,8 @@ class Search(Dto):
     id: Id | None = None
     checksum: str | None = None
     original_file_name: str | None = None
+    original_path: str | None = None
+    library_id: Id | None = None
     type: Kind | None = None
     is_favorite: bool | None = None
     visibility: Visibility | None = None
@@ -66,6 +68,8 @@ def _matches(call: Call, asset: Asset, wanted: Search) -> bool:
         wanted.id in {None, asset.id},
         wanted.checksum is None or decode_checksum(wanted.checksum) == asset.checksum,
         name is None or name.lower() in asset.original_file_name.lower(),
+        wanted.original_path is None or wanted.original_path.lower() in _path(asset).lower(),
+        wanted.library_id in {None, asset.library_id},
         wanted.type in {None, asset.kind},
         wanted.is_favorite in {None, asset.is_favorite},
         asset.visibility not in {"hidden", "locked"}
@@ -74,3 +78,7 @@ def _matches(call: Call, asset: Asset, wanted: Search) -> bool:
         all(call.state.tagged.has(tag_id, asset.id) for tag_id in wanted.tag_ids or ()),
     )
     return all(checks)
+
+
+def _path(asset: Asset) -> str:
+    return asset.path if asset.library_id else f"/data/{asset.path}"

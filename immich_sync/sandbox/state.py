@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha1
 from pathlib import Path
 
 from immich_sync.sandbox.journal import Journal, Relation, Table
@@ -92,7 +93,9 @@ class State:
         self.tagged = Relation("tagged", self._journal)
         self.linked = Relation("linked", self._journal)
         self._journal.replay()
-        self._by_checksum = {(a.owner_id, a.checksum): a.id for a in self.assets}
+        self._by_checksum = {
+            (a.owner_id, a.checksum): a.id for a in self.assets if a.library_id is None
+        }
         self._by_secret = {k.secret: k.id for k in self.api_keys}
         self.admin = next((u for u in self.users if u.is_admin), None) or self.add_user(
             ADMIN_EMAIL, "Admin", ADMIN_PASSWORD, is_admin=True
@@ -164,13 +167,47 @@ class State:
         self._by_checksum[asset.owner_id, asset.checksum] = asset.id
         return self.assets.put(asset)
 
+    def add_library_asset(self, path: str, *, owner_id: str | None = None) -> Asset:
+        """An external library of the owner's (the administrator's) has found a file at `path`.
+
+        Its checksum is that of its path (Immich 3.1: library.service), so it is no duplicate of
+        anything. Its bytes are not here.
+        """
+        now, name = self.stamp(), path.rpartition("/")[2]
+        owner = owner_id or self.admin.id
+        library = next((a.library_id for a in self.assets if a.library_id), None) or self.new_id()
+        return self.assets.put(
+            Asset(
+                id=self.new_id(),
+                owner_id=owner,
+                checksum=sha1(f"path:{path}".encode(), usedforsecurity=False).hexdigest(),
+                size=0,
+                kind="IMAGE",
+                original_file_name=name,
+                path=path,
+                file_created_at=now,
+                file_modified_at=now,
+                created_at=now,
+                updated_at=now,
+                library_id=library,
+            )
+        )
+
     def erase(self, asset: Asset) -> None:
-        """The asset and its bytes are gone; the server keeps no trace of its checksum."""
+        """The asset and its bytes are gone; the server keeps no trace of its checksum.
+
+        A live photo takes its motion part with it (Immich 3.1: asset.service).
+        """
         self.unstack(asset)
         self.assets.drop(asset.id)
-        self._by_checksum.pop((asset.owner_id, asset.checksum), None)
         for relation in (self.members, self.tagged, self.linked):
             relation.forget(asset.id)
+        motion = self.assets.get(asset.live_photo_video_id)
+        if motion is not None and motion.id not in {a.live_photo_video_id for a in self.assets}:
+            self.erase(motion)
+        if asset.library_id is not None:
+            return  # it never had a checksum of its own, and the file is not the server's
+        self._by_checksum.pop((asset.owner_id, asset.checksum), None)
         for path in (asset.path, asset.sidecar):
             if path is not None:
                 (self.data / path).unlink(missing_ok=True)
@@ -196,7 +233,7 @@ class State:
 
     def usage(self, user_id: str) -> int:
         """Bytes that count against the user's quota."""
-        return sum(a.size for a in self.assets if a.owner_id == user_id)
+        return sum(a.size for a in self.assets if a.owner_id == user_id and not a.library_id)
 
     def close(self) -> None:
         """The journal is closed."""
