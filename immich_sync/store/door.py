@@ -45,7 +45,8 @@ class Store:
     ) -> None:
         self._patient = patient
         self._damaged = damaged  # told of damage; it has to see to it that nobody waits for long
-        self.trouble: StateTrouble | None = None  # what everybody waits for just now
+        self.trouble: StateTrouble | None = None  # what is waited for just now
+        self._failing = 0  # questions that have failed and wait for their next try
         self._database = database
         self._blocking = blocking
 
@@ -74,22 +75,34 @@ class Store:
         await self._blocking(_LANE, lambda: None)
 
     async def _insist(self, lane: Lane, question: Callable[[], T]) -> T:
-        while True:
-            try:
-                result = await self._blocking(lane, question)
-            except StateTrouble as trouble:
-                if not self._patient:
-                    raise
-                if self.trouble is None:
-                    log.error("state_failed", error=str(trouble))  # noqa: TRY400 - the sentence says it all
-                self.trouble = trouble
-                if isinstance(trouble, StateDamaged):
-                    self._database.note_damage()  # one that only looked could not
-                    self._damaged(trouble)
-                    await anyio.sleep_forever()
-                await anyio.sleep(PATIENCE)
-            else:
-                if self.trouble is not None:
-                    log.info("state_works_again")
+        try:
+            return await self._blocking(lane, question)
+        except StateTrouble as trouble:
+            if not self._patient:
+                raise
+            self._is_failing(trouble)
+        self._failing += 1
+        try:
+            answer = await self._try_again(lane, question)
+        finally:
+            # What can still be read says nothing of what cannot be written: the trouble is over
+            # when nobody who met it is still waiting.
+            self._failing -= 1
+            if not self._failing:
                 self.trouble = None
-                return result
+        if self.trouble is None:
+            log.info("state_works_again")
+        return answer
+
+    async def _try_again(self, lane: Lane, question: Callable[[], T]) -> T:
+        while True:
+            await anyio.sleep(PATIENCE)
+            try:
+                return await self._blocking(lane, question)
+            except StateTrouble as trouble:
+                self._is_failing(trouble)
+
+    def _is_failing(self, trouble: StateTrouble) -> None:
+        if self.trouble is None:
+            log.error("state_failed", error=str(trouble))
+        self.trouble = trouble

@@ -46,7 +46,8 @@ def trouble(path: Path, error: Exception) -> StateTrouble:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             text = (
                 f"{path} cannot be opened for writing ({error}): see whether its disk is mounted "
-                "read-only and whether its folder belongs to the user who runs immich-sync."
+                "read-only or has no room for another file, and whether its folder belongs to the "
+                "user who runs immich-sync."
             )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             text = f"Another program keeps {path} locked (a backup?): waiting until it lets go."
