@@ -350,7 +350,7 @@ class Story:
     def _command(self, name: str) -> Sequence[str]:
         if not self.config.exists():
             self.configure()
-        return [sys.executable, "-m", "immich_sync", name, "--config", os.fspath(self.config)]
+        return [sys.executable, "-m", "immich_sync", *name.split(), "--config", str(self.config)]
 
 
 def environment() -> dict[str, str]:
