@@ -74,7 +74,6 @@ class Crew:
         self.failures = 0  # attempts that failed since the start
         self.outcomes: Counter[str] = Counter()  # how attempts ended since the start
         self.measures = measures or Measures()
-        self.last_done: float | None = None  # when a file was last proved, wall-clock seconds
         self._suspects: dict[AccountId, set[Place]] = {}  # since the last accepted upload
         self.rounds = 0  # how often the feeder looked for work, and had it taken from it
         self._ends: deque[float] = deque(maxlen=RECENT)  # when jobs ended (monotonic)
@@ -197,10 +196,10 @@ class Crew:
         return (Done(due.job), self._report(result.outcome.value, due.job))
 
     def _proved(self, job: Job) -> None:
-        """The file is in Immich. Of one that came under our eyes, how long that took."""
-        self.last_done = self._world.clock.now()
+        """Of a file that came under our eyes, how long it took from its last change to now."""
         if job.priority is Priority.NEW and job.stamp is not None:
-            self.measures.latency.observe(self.last_done - job.stamp.ctime_ns / 1e9)
+            closed_at = job.stamp.ctime_ns / 1e9
+            self.measures.latency.observe(self._world.clock.now() - closed_at)
 
     async def _look_at_root(self, job: Job) -> bool:
         root = self._root(job.place.folder)

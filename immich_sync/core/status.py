@@ -26,6 +26,8 @@ class ServerStatus:
     reachable: bool | None
     error: str | None
     account: str = "default"
+    trouble: str = ""  # refused | full | untrusted | not_immich | unreachable: what `error` is
+    since: float | None = None  # when that began, wall-clock seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class FolderStatus:
     last_scan: float | None
     eta_seconds: float | None
     settling: int = 0  # files that were seen moving and have not held still for long enough
+    waiting_since: float | None = None  # when the longest waiting job became due, or failed first
+    last_done: float | None = None  # when a file of it was last proved, as far as remembered
 
 
 @dataclass(frozen=True, slots=True)

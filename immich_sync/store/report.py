@@ -30,6 +30,8 @@ class FolderReport:
     last_new: float | None
     doubt: str = ""  # why the account's server is not believed to be the one we know
     doubted_at: float | None = None
+    waiting_since: float | None = None  # when the longest waiting job became due, or failed first
+    last_done: float | None = None  # when a file of it was last proved, as far as remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,15 @@ def folders(database: Database, *, now: float) -> list[FolderReport]:
     with database.reading() as connection:
         wanted = {"now": now, "far": now + FAR}
         jobs = {
-            folder: (total - waiting, waiting)
-            for folder, total, waiting in connection.execute(_JOBS, wanted)
+            folder: (total - waiting, waiting, since)
+            for folder, total, waiting, since in connection.execute(_JOBS, wanted)
         }
+        done = dict(connection.execute(_LAST_DONE).fetchall())
         return [
             FolderReport(
                 FolderId(folder), name, root, files, size, verified, trashed, failed,
-                *jobs.get(folder, (0, 0)), last_new, doubt or "", doubted_at,
+                *jobs.get(folder, (0, 0, None))[:2], last_new, doubt or "", doubted_at,
+                jobs.get(folder, (0, 0, None))[2], done.get(folder),
             )
             for folder, name, root, files, size, verified, trashed, failed, last_new, doubt,
             doubted_at
@@ -103,7 +107,13 @@ def recent(database: Database, *, limit: int) -> list[Activity]:
 
 
 _JOBS = """
-SELECT folder, count(*), sum(due_at > :now AND due_at <= :far) FROM job GROUP BY folder
+SELECT folder, count(*), sum(due_at > :now AND due_at <= :far),
+    min(coalesce(failing_since, iif(due_at <= :now, due_at, NULL)))
+FROM job GROUP BY folder
+"""
+
+_LAST_DONE = """
+SELECT folder, max(at) FROM activity WHERE event IN ('uploaded', 'already_there') GROUP BY folder
 """
 
 _FOLDERS = """

@@ -2,6 +2,7 @@
 
 from immich_sync.core.types import (
     AccountId,
+    Activity,
     Again,
     Arrival,
     Asset,
@@ -67,6 +68,16 @@ def test_a_folder_without_account_counts_its_files(database: Database) -> None:
     assert (found.files, found.bytes, found.verified) == (1, 5, 0)
 
 
+def test_what_was_done_last(database: Database, folder: FolderId) -> None:
+    """The last proof of a file counts, and no failure after it."""
+    place = Place(folder, b"", b"a")
+    done = [Activity(NOW + at, "uploaded", place) for at in (1, 5)]
+    ledger.apply(database, [*done, Activity(NOW + 9, "failed", place)], NOW)
+
+    (found,) = report.folders(database, now=NOW)
+    assert (found.last_done, found.waiting_since) == (NOW + 5, None)
+
+
 def test_the_numbers(database: Database, folder: FolderId, account: AccountId) -> None:
     """Each file is counted where it belongs, and a verified file that is due is not verified."""
     add(database, folder, account, b"verified")
@@ -84,7 +95,7 @@ def test_the_numbers(database: Database, folder: FolderId, account: AccountId) -
     assert [
         report.FolderReport(
             folder, "photos", b"/volume1/photos", files=6, bytes=600, verified=1, trashed=2,
-            failed=1, pending=1, waiting=1, last_new=NOW + 7,
+            failed=1, pending=1, waiting=1, last_new=NOW + 7, waiting_since=NOW,
         )
     ] == report.folders(database, now=NOW)  # fmt: skip
 
