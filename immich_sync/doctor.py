@@ -26,6 +26,7 @@ from immich_sync.filesystem.mounts import mode_for
 from immich_sync.filesystem.scan import Policy, walk
 from immich_sync.immich.client import Immich
 from immich_sync.immich.passage import WORD, clock_ahead, lets_through, takes_questions
+from immich_sync.immich.storage import room_left
 from immich_sync.link import needed_permissions
 from immich_sync.machine import this_machine
 from immich_sync.store.database import STATE_FILE, open_read_only
@@ -42,7 +43,7 @@ def misconfigured(trouble: Misconfigured) -> Examination:
 
 
 async def examine(setup: Setup) -> Examination:
-    """Look at everything, change nothing; at most eight requests for each account.
+    """Look at everything, change nothing; at most nine requests for each account.
 
     One of them is 2 MB long; uploads are announced and never made. Raises nothing but bugs.
     """
@@ -131,6 +132,9 @@ async def server(
             needed = needed_permissions(folders)
             missing = (await immich.whoami()).missing(needed)
             findings.append(diagnosis.key(account.name, needed, missing))
+            if account.min_server_free:
+                free = await room_left(immich)
+                findings.append(diagnosis.room(account.name, free, account.min_server_free))
             ahead = await clock_ahead(immich, surroundings.clock.now)
             findings.append(diagnosis.clock(account.name, ahead))
             if "asset.upload" not in missing:

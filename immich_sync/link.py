@@ -15,6 +15,7 @@ from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, Untrusted
 from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.types import AccountId, Checksum
 from immich_sync.flights import Flights
+from immich_sync.headroom import Headroom
 from immich_sync.immich.about import Me, Version
 from immich_sync.immich.check import Presence, checker
 from immich_sync.immich.client import Immich
@@ -45,6 +46,7 @@ class Link:
         self.uploads = anyio.CapacityLimiter(limits.uploads)
         self.version: Version | None = None  # None until the server has answered
         self.version_since: float | None = None  # when we first saw it, wall-clock seconds
+        self.headroom = Headroom(immich, account, world.clock, opened)
         self._world = world
         self._opened = opened
 
@@ -55,6 +57,7 @@ class Link:
             tasks.start_soon(self.immich.gate.probe, self.immich.ping)
             tasks.start_soon(self._tell_when_open)
             tasks.start_soon(self._keep_version)
+            tasks.start_soon(self.headroom.run)
 
     async def _tell_when_open(self) -> None:
         gate = self.immich.gate

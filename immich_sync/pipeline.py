@@ -172,6 +172,8 @@ class _Climb:
         async with self.route.flights.only(checksum) as alone:
             if not alone:
                 return replace(facts, absent=False)  # these bytes were just sent: ask again
+            if self.route.headroom and facts.stamp:
+                await self.route.headroom.reserve(facts.stamp.size)
             async with self.route.uploads:
                 began = anyio.current_time()
                 try:

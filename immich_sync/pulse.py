@@ -63,6 +63,8 @@ def doing(engine: Engine) -> str:
     for link in engine.links.values():
         if closed := link.immich.gate.trouble:
             words.append(f"waiting for {link.account.url}: {closed}")
+        elif no_room := link.headroom.trouble:
+            words.append(str(no_room))
     away = [one.folder.name for one in engine.intakes.values() if not one.root.online]
     if away:
         words.append(f"offline: {', '.join(away)}")

@@ -14,6 +14,7 @@ from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane
 from immich_sync.core.types import AccountId, Checksum
 from immich_sync.flights import Flights
+from immich_sync.headroom import Headroom
 from immich_sync.immich.check import Presence
 from immich_sync.immich.client import Immich
 from immich_sync.joining import Joiner
@@ -37,8 +38,10 @@ class Route:
     answered: Callable[[float], None] = lambda _: None  # told how many seconds an upload took
     tombstones: Tombstones | None = None  # None: a person named these files, and insists
     missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
+    headroom: Headroom | None = None  # None: a person wants these files up, room or not
     believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know
 
     def is_open(self) -> bool:
-        """Whether the server is thought to answer, and to be the right one."""
-        return self.immich.gate.trouble is None and self.believed()
+        """Whether the server is thought to answer, to have room, and to be the right one."""
+        roomy = self.headroom is None or self.headroom.trouble is None
+        return roomy and self.immich.gate.trouble is None and self.believed()

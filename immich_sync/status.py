@@ -104,14 +104,16 @@ def read(setup: Setup, now: float) -> Status:
 def live(engine: Engine, place: Place) -> Live:
     """What is known of a place only while the engine runs; its folder is one that is synced."""
     intake = engine.intakes[place.folder]
-    gate = engine.links[intake.folder.account].immich.gate
+    link = engine.links[intake.folder.account]
+    gate, headroom = link.immich.gate, link.headroom
+    trouble = gate.trouble or headroom.trouble
     looks_at = intake.looks_at(place)
     now = engine.world.clock.now()
     return Live(
         folder_state=_folder_state(intake, engine),
         why=intake.root.why,
-        server_trouble="" if gate.trouble is None else str(gate.trouble),
-        server_since=gate.since,
+        server_trouble="" if trouble is None else str(trouble),
+        server_since=gate.since or headroom.since,
         in_hand=place in engine.crew.busy,
         looked_at=None if looks_at is None else now + looks_at - anyio.current_time(),
         next_scan=intake.scan_due(),
@@ -208,6 +210,8 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
         if server_trouble := link.immich.gate.trouble:
             since = link.immich.gate.since
             yield Problem("server", link.account.url, since, str(server_trouble))
+        if no_room := link.headroom.trouble:
+            yield Problem("no_room", link.account.url, link.headroom.since, str(no_room))
         if link.version is not None and (newer := link.deletions_allowed):
             yield Problem("newer_server", link.account.url, link.version_since, newer)
     for folder_id, intake in engine.intakes.items():

@@ -222,3 +222,34 @@ def test_a_wrong_configuration_is_a_finding() -> None:
 
     assert not found.healthy
     assert [one.said for one in found.findings] == ["config.toml: 'sever' is not a key."]
+
+
+@pytest.mark.parametrize(
+    ("free", "level", "said"),
+    [
+        (10_000_000_000, OK, "has 10 GB left"),
+        (1, ERROR, "less than min_server_free (2.0 GB)"),
+        (-5, ERROR, "has 0 B left"),
+    ],
+)
+async def test_the_servers_room_is_told(home: Household, free: int, level: str, said: str) -> None:
+    """Where less is left than is wanted, uploads pause, and that is an error."""
+    [account] = home.setup.accounts
+    home.setup = replace(home.setup, accounts=(replace(account, min_server_free=2_000_000_000),))
+    home.sandbox.state.free = free
+
+    [found] = [one for one in await server(home) if "left" in one.said]
+
+    assert (found.level, said in found.said) == (level, True)
+
+
+async def test_a_key_that_may_not_ask_for_room_is_a_warning(home: Household) -> None:
+    """Nothing pauses for it, and how to mend it is said."""
+    [account] = home.setup.accounts
+    few = Secret(home.sandbox.add_key("asset.upload"))
+    account = replace(account, min_server_free=1, api_key=few)
+    home.setup = replace(home.setup, accounts=(account,))
+
+    [found] = [one for one in await server(home) if "how much room" in one.said]
+
+    assert (found.level, "server.storage" in found.remedy) == (WARNING, True)

@@ -13,12 +13,15 @@ from urllib.parse import urlsplit
 from immich_sync.config.load import Key, Written, variable_of
 from immich_sync.config.settings import AccountTable
 from immich_sync.core.errors import Misconfigured
-from immich_sync.core.folder import Account
+from immich_sync.core.folder import NO_FILES, Account, Tls
 from immich_sync.core.types import Secret
 from immich_sync.immich.address import normalise
+from immich_sync.immich.transport import trust
 
 DEFAULT = "default"
 """The account of `[server]`."""
+LEAST_FREE = 2 * 1024**3
+"""Bytes that a server keeps free unless said otherwise: Immich's database shares its disk."""
 SECRETS = Path("/run/secrets")
 """Where Docker puts secrets."""
 
@@ -63,16 +66,18 @@ def server_of(
         url = _regular(written, *found)
     else:
         raise Misconfigured("No address of a server: give base_url, or set IMMICH_INSTANCE_URL.")
+    table = written.settings.server
+    tls = _tls(written, ("server",), table, url) if base_url is None else NO_FILES
     if api_key is not None:
-        return Account(url, url, Secret(api_key.strip())), None
-    key = _key(written, ("server",), written.settings.server, "", SECRETS)
+        return Account(url, url, Secret(api_key.strip()), tls), None
+    key = _key(written, ("server",), table, "", SECRETS)
     if key is not None:
-        return Account(url, url, key), None
+        return Account(url, url, key, tls), None
     missing = Misconfigured(
         f"No API key for {url}: give api_key, or set IMMICH_API_KEY (the key is made in Immich"
         " under Account Settings, API Keys)."
     )
-    return Account(url, url, Secret("")), missing
+    return Account(url, url, Secret(""), tls), missing
 
 
 def _account(written: Written, name: str, secrets: Path) -> Account:
@@ -90,7 +95,9 @@ def _account(written: Written, name: str, secrets: Path) -> Account:
                 f"No API key for {address}: write api_key_file under [server], or set "
                 "IMMICH_API_KEY (the key is made in Immich under Account Settings, API Keys)."
             )
-        return Account(name, address, key)
+        table = written.settings.server
+        tls = _tls(written, ("server",), table, address)
+        return Account(name, address, key, tls, _least_free(table, LEAST_FREE))
     table = written.settings.accounts[name]
     own = _key(written, ("accounts", name), table, f"-{name}", secrets)
     if own is None and table.url is None:
@@ -98,12 +105,57 @@ def _account(written: Written, name: str, secrets: Path) -> Account:
             ("accounts", name), "it has neither a url nor an api_key_file of its own"
         )
     if table.url is not None and own is not None:
-        return Account(name, _regular(written, ("accounts", name, "url"), table.url), own)
+        return _elsewhere(written, name, table, table.url, own)
     default = _account(written, DEFAULT, secrets)
     if table.url is not None:
-        url = _regular(written, ("accounts", name, "url"), table.url)
-        return Account(name, url, default.api_key)
-    return Account(name, default.url, own or default.api_key)
+        return _elsewhere(written, name, table, table.url, default.api_key)
+    tls = _tls(written, ("accounts", name), table, default.url)
+    return Account(
+        name,
+        default.url,
+        own or default.api_key,
+        default.tls if tls == NO_FILES else tls,
+        _least_free(table, default.min_server_free),
+    )
+
+
+def _elsewhere(
+    written: Written, name: str, table: AccountTable, address: str, key: Secret
+) -> Account:
+    """An account on a server of its own: what is said of the default one is not meant for it."""
+    url = _regular(written, ("accounts", name, "url"), address)
+    tls = _tls(written, ("accounts", name), table, url)
+    return Account(name, url, key, tls, _least_free(table, LEAST_FREE))
+
+
+def _least_free(table: AccountTable, otherwise: int) -> int:
+    return otherwise if table.min_server_free is None else table.min_server_free
+
+
+def _tls(written: Written, key: Key, table: AccountTable, url: str) -> Tls:
+    """The account's own files, looked at. Raises Misconfigured."""
+    given = {
+        name: str(Path(path).expanduser())
+        for name in ("ca_file", "client_cert", "client_key")
+        if (path := getattr(table, name)) is not None
+    }
+    if not given:
+        return NO_FILES
+    first = next(iter(given))
+    if not url.startswith("https:"):
+        raise written.wrong((*key, first), f"it is of no use with {url}: write https://")
+    if "client_key" in given and "client_cert" not in given:
+        raise written.wrong((*key, "client_key"), "client_cert is missing beside it")
+    tls = Tls(**given)
+    try:
+        trust(tls)
+    except Misconfigured as error:
+        named, colon, what = str(error).partition(": ")
+        known = named in given and bool(colon)
+        raise written.wrong(
+            (*key, named if known else first), what if known else str(error)
+        ) from None
+    return tls
 
 
 def _default_url(written: Written) -> tuple[Key, str] | None:

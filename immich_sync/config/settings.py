@@ -21,6 +21,7 @@ Address = Annotated[tuple[str, int] | None, PlainValidator(values.address)]
 Names = Annotated[tuple[str, ...], PlainValidator(values.names)]
 WebAddress = Annotated[str, PlainValidator(values.web_address)]
 YesOrNo = Annotated[bool, PlainValidator(values.yes_or_no)]
+Size = Annotated[int, PlainValidator(values.size)]
 ClockTime = Annotated[time, PlainValidator(values.clock_time)]
 Patterns = Annotated[tuple[str, ...], PlainValidator(values.patterns)]
 Watch = Annotated[str, PlainValidator(values.one_of("auto", "inotify", "poll"))]
@@ -42,6 +43,10 @@ class AccountTable(_Table):
     url: Something | None = None
     api_key_file: Path | None = None
     api_key: Text | None = None
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    min_server_free: Size | None = None
 
 
 class FolderRules(_Table):

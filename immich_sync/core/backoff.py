@@ -19,6 +19,7 @@ from immich_sync.core.errors import (
     FileChanged,
     FileTrouble,
     FileVanished,
+    NoRoom,
     Rejected,
     ServerTrouble,
     Suspected,
@@ -67,7 +68,12 @@ class PauseAccount:
     trouble: ServerTrouble
 
 
-Verdict = Resettle | Forget | RetryAt | GiveUp | PauseAccount
+@dataclass(frozen=True, slots=True)
+class PauseUploads:
+    """Not this file's fault, and no attempt used up: its way opens again when there is room."""
+
+
+Verdict = Resettle | Forget | RetryAt | GiveUp | PauseAccount | PauseUploads
 
 
 def decide(
@@ -90,6 +96,8 @@ def decide(
         case FileTrouble():
             wait = min(limits.retry_longest, limits.retry_first * 2.0 ** min(attempts, 30))
             return RetryAt(now + wait * spread, attempts + 1)
+        case NoRoom():
+            return PauseUploads()
         case ServerTrouble():
             return PauseAccount(error)
         case _:

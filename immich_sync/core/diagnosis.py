@@ -79,6 +79,25 @@ def key(subject: str, needed: Sequence[str], missing: Sequence[str]) -> Finding:
     return Finding("key", subject, OK, f"The API key may do what is needed: {', '.join(needed)}.")
 
 
+def room(subject: str, free: int | None, least: int) -> Finding:
+    """Whether the server has as much room as is wanted; bytes, None if it does not tell."""
+    if free is None:
+        return Finding(
+            "server", subject, WARNING,
+            "The key may not ask how much room the server has: uploads will not pause before its"
+            " disk is full.",
+            'Add server.storage to the key, or set min_server_free = "0".',
+        )  # fmt: skip
+    if free < least:
+        return Finding(
+            "server", subject, ERROR,
+            f"The server has {size(max(free, 0))} left, less than min_server_free ({size(least)}):"
+            " uploads pause.",
+            "Free some space there (Immich's trash counts until it is emptied).",
+        )  # fmt: skip
+    return Finding("server", subject, OK, f"The server has {size(free)} left.")
+
+
 def clock(subject: str, ahead: float | None) -> Finding:
     """Whether our clock and the server's agree; `ahead` in seconds, None if it does not say."""
     if ahead is None:

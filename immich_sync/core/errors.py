@@ -6,6 +6,7 @@
      ├─ OutcomeUnknown   an upload broke; settled by asking for the checksum
      ├─ ServerTrouble    about the world; counted against no file, pauses the account
      │   ├─ Unreachable · Overloaded · Maintenance · NotImmich · Untrusted · Refused · Full
+     │   └─ NoRoom           less left there than is wanted; pauses the account's uploads alone
      └─ StateTrouble     our own disk; pauses everything
          └─ StateDamaged      what it holds is no longer what was written; ends the program
     Misconfigured        what a person wrote cannot be used; ends the program with exit code 2
@@ -92,6 +93,10 @@ class Refused(ServerTrouble):
 
 class Full(ServerTrouble):
     """The user's quota or the server's disk is used up."""
+
+
+class NoRoom(ServerTrouble):
+    """The server has less left than `min_server_free`: uploads pause, all else goes on."""
 
 
 class StateTrouble(SyncTrouble):

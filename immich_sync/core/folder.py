@@ -13,12 +13,27 @@ from immich_sync.core.types import AlbumId, Secret
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM form, beside what the system trusts; certificates are verified in any case."""
+
+    ca_file: str | None = None  # of an authority that is trusted as well
+    client_cert: str | None = None  # what we show to a server that asks who we are
+    client_key: str | None = None  # None: it stands in the same file
+
+
+NO_FILES = Tls()
+"""Only what the system trusts, and nothing to show."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One user on one server."""
 
     name: str
     url: str  # with scheme and host, without a trailing slash and without /api
     api_key: Secret
+    tls: Tls = NO_FILES
+    min_server_free: int = 0  # bytes: with less left there, nothing is uploaded; 0: nobody asks
 
 
 @dataclass(frozen=True, slots=True)

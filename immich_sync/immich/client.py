@@ -262,7 +262,8 @@ async def connect(
     `deadline` is the seconds a whole small call may take. With `public` the account's key is left
     out of everything: for what a shared link opens.
 
-    Raises Misconfigured if the key could not stand in a header (the text does not repeat it).
+    Raises Misconfigured if the key could not stand in a header (the text does not repeat it), or
+    if a file of the account's TLS is of no use.
     """
     if public:
         account = replace(account, api_key=Secret(""))
@@ -276,7 +277,7 @@ async def connect(
     except httpx.InvalidURL as error:
         raise Misconfigured(f"The address of {account.name} is no usable URL: {error}") from None
     if transport is None:
-        tls = trust() if account.url.startswith("https:") else None
+        tls = trust(account.tls) if account.url.startswith("https:") else None
         transport = Transport(tls=tls, keep=limits.uploads + _SPARE_CONNECTIONS)
     async with transport:
         yield Immich(transport, account, limits, clock, deadline)

@@ -7,12 +7,17 @@ Its own module because httpx itself listens only after the last byte: a proxy's 
 import select
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import certifi
 import httpcore
 import httpx
+
+from immich_sync.core.errors import Misconfigured
+from immich_sync.core.folder import NO_FILES, Tls
 
 KEEP_ALIVE = 4.0
 """Seconds an idle connection is kept: less than the 5 s after which Node closes it."""
@@ -22,11 +27,50 @@ _TLS_GRACE = 0.01  # seconds to tell an answer from TLS's own housekeeping
 _READ = 65_536
 
 
-def trust() -> ssl.SSLContext:
-    """Verified TLS: the system's authorities (a household's own among them) and certifi's."""
+def trust(tls: Tls = NO_FILES) -> ssl.SSLContext:
+    """Verified TLS: the system's authorities (a household's own among them), certifi's, and ours.
+
+    With the certificate that we show, if there is one. Raises Misconfigured if a file is of no use.
+    """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
+    if tls.ca_file is not None:
+        with _read("ca_file", tls.ca_file, "a certificate in PEM form (BEGIN CERTIFICATE)"):
+            context.load_verify_locations(tls.ca_file)
+    if tls.client_cert is not None:
+        _show(context, tls.client_cert, tls.client_key)
     return context
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    """The context shows this certificate. Raises Misconfigured."""
+    with _read("client_cert", certificate, "a certificate in PEM form"):
+        ssl.create_default_context(cafile=certificate)  # says which of the two files it is
+    with _read("client_key", key or certificate, "the certificate's private key in PEM form"):
+        context.load_cert_chain(certificate, key, password=_refuse)
+
+
+def _refuse() -> str:
+    raise Misconfigured(
+        "The client certificate's key has a passphrase, and nobody is there to type it: write it"
+        " without one (openssl pkey -in KEY -out NEW), into a file that only immich-sync may read."
+    )
+
+
+@contextmanager
+def _read(name: str, path: str, expected: str) -> Iterator[None]:
+    """Misconfigured, with a sentence, if the file that `name` names is not what is expected."""
+    try:
+        Path(path).open("rb").close()  # ssl does not say which file it could not read
+        yield
+    except ssl.SSLError as error:
+        if "MISMATCH" in (error.reason or ""):
+            raise Misconfigured(
+                f"{name}: the key in {path} does not belong to the client certificate."
+            ) from None
+        raise Misconfigured(f"{name}: {path} does not hold {expected}.") from None
+    except OSError as error:
+        raise Misconfigured(f"{name}: {path} cannot be read ({error.strerror}).") from None
 
 
 class Transport(httpx.AsyncBaseTransport):

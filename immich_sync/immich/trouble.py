@@ -39,6 +39,11 @@ _LONGEST_QUOTE = 300
 _BUSY = frozenset({408, 429, 502, 503, 504, *range(520, 525)})
 _PLAIN = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 """OpenSSL's reasons where no TLS came back at all (its versions 1.1, 3.0 and 3.2)."""
+_SHOW = (
+    "A server that asks for a client certificate is shown client_cert and client_key; see that they"
+    " are the ones it knows."
+)
+_WANTS_CERTIFICATE = b"SSL certificate"  # nginx: "No required SSL certificate was sent", and others
 _PERMISSION = "Missing required permission: "
 
 BREAKS = (
@@ -152,11 +157,16 @@ def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
                 f" Configure {plain}."
             )
         # Its other kinds are breaks in the middle of TLS, or TLS waiting for the network.
+        if isinstance(link, ssl.SSLError) and _is_refusal(getattr(link, "reason", None) or ""):
+            return Untrusted(
+                f"{route.url} did not trust us while {what}: {route.quote(_tls_reason(link))}."
+                f" {_SHOW}"
+            )
         if isinstance(link, ssl.SSLCertVerificationError) or type(link) is ssl.SSLError:
             return Untrusted(
                 f"{route.url} could not be trusted while {what}:"
-                f" {route.quote(_tls_reason(link))}. Mend the certificate, or make its authority"
-                " known to this system."
+                f" {route.quote(_tls_reason(link))}. Mend the certificate, or name its"
+                " authority's as ca_file."
             )
     leaf, reason = next(
         (leaf, reason) for kinds, leaf, reason in _REASONS if isinstance(error, kinds)
@@ -197,6 +207,8 @@ def from_status(answer: Answer, route: Route, what: str, now: float) -> SyncTrou
     if status in _BUSY or (status >= 500 and status != 511):  # noqa: PLR2004 - server errors
         wish = retry_after(answer.headers.get("retry-after", ""), now)
         return Overloaded(f"{where} It is asked again later.", wish)
+    if _WANTS_CERTIFICATE in answer.body:
+        return Untrusted(f"{where} {_SHOW}")
     return NotImmich(
         f"{where} Is this the address of Immich itself, version 2.7 or later, without a login page"
         " or a firewall in between?"
@@ -256,6 +268,13 @@ def _words(error: OSError) -> str:
     if error.errno and said.startswith("Connect call failed"):
         said = os.strerror(error.errno)
     return said
+
+
+def _is_refusal(reason: str) -> bool:
+    """Whether the server did not like us: RFC 8446, section 6.2, as OpenSSL names it."""
+    return "ALERT" in reason and any(
+        word in reason for word in ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
+    )
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

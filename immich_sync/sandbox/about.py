@@ -73,11 +73,12 @@ async def about(call: Call) -> Response:
 async def storage(call: Call) -> Response:
     """How full its disk is."""
     usage = shutil.disk_usage(call.state.data)
+    free = usage.free if call.state.free is None else call.state.free
     gib = 1024**3
     return reply(
         {
-            "diskAvailable": f"{usage.free / gib:.1f} GiB",
-            "diskAvailableRaw": usage.free,
+            "diskAvailable": f"{free / gib:.1f} GiB",
+            "diskAvailableRaw": free,
             "diskSize": f"{usage.total / gib:.1f} GiB",
             "diskSizeRaw": usage.total,
             "diskUse": f"{usage.used / gib:.1f} GiB",

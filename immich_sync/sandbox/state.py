@@ -75,6 +75,7 @@ class State:
         self.trash = trash
         self.thumbnail_delay = thumbnail_delay
         self.maintenance = False
+        self.free: int | None = None  # bytes left on its disk; None: what is really left
         self.requests: list[Exchange] = []
         self._rng = rng or random.Random()  # noqa: S311 (nothing here is worth guessing)
         self.incoming = data / "incoming"

@@ -14,6 +14,7 @@ from immich_sync.core.types import Secret
 
 KEY = "Zq3-secret-key-of-the-tests-8Kw1"
 WRITE = Callable[[str], Path]
+ROOM = 2 * 1024**3
 
 SERVER = """
 [server]
@@ -28,7 +29,7 @@ def test_the_shortest_file_fills_every_field(write: WRITE, tmp_path: Path) -> No
     setup = resolve(load(write(FOLDER)))
 
     assert setup == Setup(
-        accounts=(Account("default", "http://nas:2283", Secret(KEY)),),
+        accounts=(Account("default", "http://nas:2283", Secret(KEY), min_server_free=ROOM),),
         folders=(Folder("photos", os.fsencode(tmp_path / "photos"), "default"),),
         limits=Limits(),
         state=str(tmp_path / "home" / ".local" / "state" / "immich-sync"),
@@ -102,7 +103,9 @@ def test_the_environment_alone_is_enough(environment: pytest.MonkeyPatch, tmp_pa
 
     setup = resolve(load())
 
-    assert setup.accounts == (Account("default", "https://photos.example.org", Secret(KEY)),)
+    assert setup.accounts == (
+        Account("default", "https://photos.example.org", Secret(KEY), min_server_free=ROOM),
+    )
     assert [folder.name for folder in setup.folders] == ["photos", "videos"]
     assert str(tmp_path / "state") == setup.state
 
@@ -116,7 +119,9 @@ def test_the_environment_goes_over_the_file(write: WRITE, environment: pytest.Mo
 
     setup = resolve(load(write(FOLDER + '[defaults]\nalbum = "file"\nsettle = "2s"\n')))
 
-    assert setup.accounts == (Account("default", "http://other:1", Secret(KEY)),)
+    assert setup.accounts == (
+        Account("default", "http://other:1", Secret(KEY), min_server_free=ROOM),
+    )
     assert (setup.folders[0].album, setup.folders[0].settle) == ("{folder}", 2)
     assert setup.folders[0].ignore.patterns == ("Screenshots/", "*.gif")
     assert setup.limits.uploads == 3
@@ -146,8 +151,10 @@ def test_an_account_takes_from_the_server_what_it_does_not_say(
     )
 
     assert setup.accounts == (
-        Account("default", "http://nas:2283", Secret(KEY)),
-        Account("anna", "http://nas:2283", Secret("anna-has-a-key-of-her-own")),
+        Account("default", "http://nas:2283", Secret(KEY), min_server_free=ROOM),
+        Account(
+            "anna", "http://nas:2283", Secret("anna-has-a-key-of-her-own"), min_server_free=ROOM
+        ),
     )
     assert [folder.account for folder in setup.folders] == ["default", "anna"]
 
@@ -252,3 +259,39 @@ def test_the_file_is_looked_for_in_the_customary_places(
     with_variable = load().file
 
     assert [at_home, named] == [without, with_variable]
+
+
+def test_room_on_the_server_is_the_servers(write: WRITE, tmp_path: Path) -> None:
+    """An account without a url shares what is said of the server; one with its own does not."""
+    for name in "abc":
+        (tmp_path / "photos" / name).mkdir()
+    setup = resolve(
+        load(
+            write(
+                SERVER
+                + """
+                    min_server_free = "10G"
+                    [accounts.anna]
+                    api_key_file = "{tmp}/key"
+                    [accounts.bert]
+                    url = "http://other"
+                    api_key_file = "{tmp}/key"
+                    [accounts.carl]
+                    api_key_file = "{tmp}/key"
+                    min_server_free = "0"
+                    [[folders]]
+                    path = "{tmp}/photos/a"
+                    account = "anna"
+                    [[folders]]
+                    path = "{tmp}/photos/b"
+                    account = "bert"
+                    [[folders]]
+                    path = "{tmp}/photos/c"
+                    account = "carl"
+                    """
+            )
+        )
+    )
+
+    rooms = {one.name: one.min_server_free for one in setup.accounts}
+    assert rooms == {"anna": 10 * 1024**3, "bert": ROOM, "carl": 0}
