@@ -11,7 +11,7 @@ from datetime import time
 import structlog
 
 from immich_sync.bell import Bell
-from immich_sync.core.audit import FEW, Findings
+from immich_sync.core.audit import FEW, Finding, Findings
 from immich_sync.core.errors import ServerTrouble, SyncTrouble
 from immich_sync.core.schedule import next_audit
 from immich_sync.core.tombstones import Why
@@ -146,9 +146,14 @@ class Auditor:
             after = known[-1].checksum
             present = await bulk_check(self._audited.immich, [one.checksum for one in known])
             for asset, there in zip(known, present, strict=True):
-                found.take(asset, there.asset_id, trashed=there.trashed, since=since)
+                departed = stones.departed(account, asset.checksum)
+                finding = found.take(
+                    asset, there.asset_id, trashed=there.trashed, since=since, departed=departed
+                )
                 alive = there.asset_id is not None and not there.trashed
-                if alive and stones.hold(account, asset.checksum) is not None:
+                # The moving part of a departed photo is alive in the trash, and no more than that.
+                stood = stones.hold(account, asset.checksum) is not None
+                if alive and (stood or (departed and finding is Finding.ALIVE)):
                     back.append(asset.checksum)
         buried = await self._world.store(audit.without_asset, account, stones.all(account))
         present = await bulk_check(self._audited.immich, buried)

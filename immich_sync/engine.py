@@ -21,6 +21,7 @@ from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.measures import Measures
 from immich_sync.core.ports import Blocking, ChangeSource, Clock, Disk, Lane
 from immich_sync.core.types import AccountId, Activity, Due, FolderId, Place
+from immich_sync.deleting import Deleter, Deletions, Mirrored, Unrest
 from immich_sync.immich.client import Immich
 from immich_sync.intake import Intake
 from immich_sync.joining import Joiner
@@ -28,7 +29,7 @@ from immich_sync.journal import Journal
 from immich_sync.link import Link
 from immich_sync.rooting import Root
 from immich_sync.route import Route
-from immich_sync.store import accounts
+from immich_sync.store import accounts, departures
 from immich_sync.store.accounts import FolderRow
 from immich_sync.store.database import Database
 from immich_sync.store.door import Store
@@ -77,6 +78,7 @@ class Engine:
         self.intakes: dict[FolderId, Intake] = {}
         self.strangers: dict[FolderId, AccountId] = {}  # folders whose key has another user now
         self.auditors: dict[str, Auditor] = {}  # by the name of an account that has been reached
+        self.deleters: dict[str, Deleter] = {}  # likewise
         self.fatal: ServerTrouble | StateDamaged | None = None  # why it ended by itself, if it did
         self.stopping = False
         self._whole = anyio.CancelScope()
@@ -140,6 +142,9 @@ class Engine:
         there on purpose.
         """
         intake = self.intakes[folder]
+        deleter = self.deleters.get(intake.folder.account)
+        if deleter is not None and intake.root.online:  # else it is the root that is asked about
+            await deleter.approve(folder)
         intake.root.approve()
         intake.scan_soon("approved")
         if account := self.strangers.pop(folder, None):
@@ -163,7 +168,7 @@ class Engine:
         return folder in self.strangers or (auditor is not None and bool(auditor.doubt))
 
     async def _open_folder(self, folder: Folder) -> FolderRow:
-        return await self.world.store(
+        row = await self.world.store(
             accounts.ensure_folder,
             name=folder.name,
             root=folder.root,
@@ -171,6 +176,8 @@ class Engine:
             policy=_policy(folder),
             now=self.world.clock.now(),
         )
+        await self.world.store(departures.set_policy, row.id, folder.on_delete)
+        return row
 
     async def _sync(self) -> None:
         """The outer group holds those who work, the inner one those who bring work in."""
@@ -230,6 +237,7 @@ class Engine:
         self._joiners[link.name] = joiner
         await self.tombstones.open(account)
         auditor = self._auditor(account, link, mine)
+        link.restored = lambda: auditor.restored
         await auditor.first()
         self.auditors[link.name] = auditor
         for folder, row in mine.items():
@@ -239,7 +247,36 @@ class Engine:
             else:
                 self.strangers[folder] = account
                 log.warning("other_user", folder=self._rows[folder][0].name)
-        await auditor.run()
+        deleter = self.deleters[link.name] = self._deleter(account, link, mine)
+        async with anyio.create_task_group() as both:
+            both.start_soon(deleter.run)
+            await auditor.run()
+
+    def _deleter(self, account: AccountId, link: Link, folders: Collection[FolderId]) -> Deleter:
+        def may_act(folder: FolderId) -> bool:
+            return folder in self.crew.open_folders()
+
+        mirrored = {
+            one: Mirrored(folder, _looking(folder), partial(self._root, one), partial(may_act, one))
+            for one in folders
+            if (folder := self._rows[one][0]).on_delete == "trash"
+        }
+
+        def allowed() -> bool:
+            return link.deletions_allowed is None and not self.auditors[link.name].restored
+
+        deletions = Deletions(
+            account, link.name, link.immich, mirrored, partial(self._unrest, folders), allowed
+        )
+        return Deleter(deletions, self.world, self.tombstones, self.crew.bell.ring)
+
+    def _unrest(self, folders: Collection[FolderId]) -> Unrest:
+        """Whether these folders may still show where a file went that is gone from its place."""
+        intakes = [self.intakes.get(one) for one in folders]
+        if any(one is None or one.is_looking() for one in intakes):
+            return Unrest.SCANNING
+        moving = any(one is not None and (one.settling() or not one.is_quiet()) for one in intakes)
+        return Unrest.SETTLING if moving else Unrest.NONE
 
     def _auditor(self, account: AccountId, link: Link, folders: Collection[FolderId]) -> Auditor:
         settings = {folder: self._rows[folder][0] for folder in folders}
@@ -274,6 +311,10 @@ class Engine:
             looking=looking,
             hashing=hashing,
             tombstones=self.tombstones,
+            takes_back=any(
+                one.on_delete == "trash" and one.account == folder.account
+                for one in self.setup.folders
+            ),
             headroom=link.headroom,
             missed=auditor.missed,
             moved=partial(self.measures.moved, link.name),

@@ -122,6 +122,11 @@ class Intake:
         scanned = self.last_scan is not None
         return scanned and not self._dirty and not self._settling.growing(anyio.current_time())
 
+    def is_looking(self) -> bool:
+        """Whether a full scan is under way, due, or has never been: anything may turn up."""
+        first = self.root.online and self.last_scan is None
+        return self.scanning or bool(self._wanted) or first
+
     async def _listen(self) -> None:
         while True:
             self._take(await self._source.changes())

@@ -45,6 +45,7 @@ class Link:
         self.flights = Flights()
         self.uploads = anyio.CapacityLimiter(limits.uploads)
         self.version: Version | None = None  # None until the server has answered
+        self.restored: Callable[[], bool] = lambda: False  # the ledger, and not audited since
         self.version_since: float | None = None  # when we first saw it, wall-clock seconds
         self.headroom = Headroom(immich, account, world.clock, opened)
         self._world = world
@@ -95,14 +96,14 @@ class Link:
         """Why nothing may be deleted just now, neither here nor there; None if it may.
 
         Forbidden before the server has said which version it is, and where it is a newer one than
-        any that is known.
+        any that is known; and while the ledger is a restored one that was not audited.
         """
         if self.version is None:
             return f"{self.account.url} has not said yet which version of Immich it is."
         found = (self.version.major, self.version.minor, self.version.patch)
         newer = diagnosis.unknown(found)
         if newer is None:
-            return None
+            return _OLD if self.restored() else None
         return (
             f"{newer} Uploads go on and are proved as ever; nothing is deleted, neither here nor"
             " there. Look for a newer immich-sync."
@@ -136,6 +137,12 @@ class Link:
         return await self._world.store(accounts.ensure_account, self.account.url, me.identity)
 
 
+_OLD = (
+    "The state was restored from a backup, and the server has not been asked yet whether what that"
+    " says is still true."
+)
+
+
 def demand(me: Me, needed: Sequence[str], account: Account) -> None:
     """Raises Refused, naming what is missing, if the key may not do all that is needed."""
     if missing := me.missing(needed):
@@ -156,4 +163,7 @@ def needed_permissions(folders: Sequence[Folder]) -> Sequence[str]:
         needed += ["albumAsset.create"]
     if any(folder.trashed == "restore" for folder in folders):
         needed += ["asset.delete"]  # what Immich asks of whoever takes something out of the trash
+    if any(folder.on_delete == "trash" for folder in folders):
+        # To see whether a video is the moving part of a live photo, and to put into the trash.
+        needed += [one for one in ("asset.read", "asset.delete") if one not in needed]
     return needed

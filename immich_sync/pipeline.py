@@ -86,7 +86,9 @@ async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) 
     facts = Facts(seen, due.file, due.asset, absent=not ask_first)
     wants_album, restores = route.folder.wants_album, route.folder.trashed == "restore"
     while True:
-        match next_step(facts, wants_album=wants_album, now=world.clock.now(), restores=restores):
+        facts = climb.remember(facts)
+        taken_out = restores or (facts.departed and route.takes_back)
+        match next_step(facts, wants_album=wants_album, now=world.clock.now(), restores=taken_out):
             case Step.HASH:
                 facts = await climb.hash(facts)
             case Step.CHECK:
@@ -130,6 +132,14 @@ class _Climb:
         if stamp is None:
             raise FileVanished(f"{self.path} is not there any more")
         return stamp
+
+    def remember(self, facts: Facts) -> Facts:
+        """Whether it was put into the trash by us: a file that is here again is its way out."""
+        stones, file = self.route.tombstones, facts.file
+        if stones is None or file is None or file.checksum is None:
+            return facts
+        departed = stones.departed(self.route.account, file.checksum)
+        return facts if departed == facts.departed else replace(facts, departed=departed)
 
     async def hash(self, facts: Facts) -> Facts:
         place, disk = self.due.job.place, self.world.disk

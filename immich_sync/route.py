@@ -37,6 +37,7 @@ class Route:
     moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
     answered: Callable[[float], None] = lambda _: None  # told how many seconds an upload took
     tombstones: Tombstones | None = None  # None: a person named these files, and insists
+    takes_back: bool = False  # what we trashed because its file was gone, once there is one again
     missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
     headroom: Headroom | None = None  # None: a person wants these files up, room or not
     believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know

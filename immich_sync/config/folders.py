@@ -22,7 +22,7 @@ _TOGETHER = (("album", "album_id"), ("scan_at", "scan_every"))
 
 _AS_THEY_ARE = {
     "include_hidden", "settle", "poll_interval", "root_check", "scan_at", "scan_every", "watch",
-    "trashed", "expect_new",
+    "trashed", "on_delete", "delete_after", "expect_new",
 }  # fmt: skip
 """Keys that mean in a `Folder` what they mean in the file; the others are read here."""
 
@@ -56,6 +56,12 @@ def _folder(written: Written, number: int, name: str, root: bytes) -> Folder:
         raise written.wrong(
             ("folders", number, "account"),
             f"there is no account {account!r}; write it as [accounts.{account}]",
+        )
+    if rules.on_delete == "trash" and rules.after_upload not in {None, "keep"}:
+        raise written.wrong(
+            ("folders", number, "on_delete"),
+            f'after_upload = "{rules.after_upload}" empties this folder by itself, and what is'
+            ' gone from it would go into Immich\'s trash; write on_delete = "ignore"',
         )
     said = rules.model_dump(include=_AS_THEY_ARE, exclude_none=True)
     return Folder(

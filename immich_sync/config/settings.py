@@ -26,6 +26,7 @@ ClockTime = Annotated[time, PlainValidator(values.clock_time)]
 Patterns = Annotated[tuple[str, ...], PlainValidator(values.patterns)]
 Watch = Annotated[str, PlainValidator(values.one_of("auto", "inotify", "poll"))]
 Trashed = Annotated[str, PlainValidator(values.one_of("leave", "restore", "report"))]
+OnDelete = Annotated[str, PlainValidator(values.one_of("ignore", "trash"))]
 AfterUpload = Annotated[str, PlainValidator(values.one_of("keep"))]
 UpTo64 = Annotated[int, PlainValidator(values.whole(1, 64))]
 UpTo1024 = Annotated[int, PlainValidator(values.whole(1, 1024))]
@@ -64,6 +65,8 @@ class FolderRules(_Table):
     scan_every: Duration | None = None
     watch: Watch | None = None
     trashed: Trashed | None = None
+    on_delete: OnDelete | None = None
+    delete_after: Duration | None = None
     expect_new: DurationOrNever | None = None
     after_upload: AfterUpload | None = None
 

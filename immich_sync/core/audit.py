@@ -56,14 +56,28 @@ class Findings:
     removed: list[Checksum] = field(default_factory=list)
     lost: list[Checksum] = field(default_factory=list)
     returned: list[Checksum] = field(default_factory=list)  # of which only a tombstone was known
+    purged: list[Checksum] = field(default_factory=list)  # that we had put into the trash
 
     def take(
-        self, known: Asset, asset_id: AssetId | None, *, trashed: bool, since: float | None
-    ) -> None:
-        """Take one asset into account; see `find`."""
+        self,
+        known: Asset,
+        asset_id: AssetId | None,
+        *,
+        trashed: bool,
+        since: float | None,
+        departed: bool = False,
+    ) -> Finding:
+        """Take one asset into account; see `find`.
+
+        What `departed` was put into the trash by us, since its file was deleted here, or is the
+        moving part of such a photo: that it goes is neither a person's wish nor an accident.
+        """
         finding = find(known, asset_id, trashed=trashed, since=since, now=self.began)
+        if departed and asset_id is None:
+            self.purged.append(known.checksum)
+            return Finding.FINE
         gone_before = finding is Finding.FINE and asset_id is None
-        self.expected += known.trashed_at is None and not gone_before
+        self.expected += known.trashed_at is None and not gone_before and not departed
         if finding is Finding.REMOVED:
             self.removed.append(known.checksum)
         elif finding is Finding.LOST:
@@ -72,6 +86,7 @@ class Findings:
             self.trashed.append((known.checksum, asset_id))
         elif asset_id is not None and finding is Finding.ALIVE:
             self.alive.append((known.checksum, asset_id))
+        return finding
 
     def doubt(self) -> str:
         """Why these findings are not believed without a person's word; "" if they are."""

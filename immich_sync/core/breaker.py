@@ -21,8 +21,9 @@ class Breaker(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many files, or this share of all that are known, whichever is less; but never under
-    `least`, so that a small folder does not ask for every handful.
+    """So many files, or this share of all that are known, whichever is less.
+
+    Never under `least`, so that a small folder does not ask a person about every handful.
     """
 
     share: float

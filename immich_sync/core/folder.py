@@ -54,6 +54,8 @@ class Folder:
     scan_every: float | None = None  # instead of `scan_at`
     watch: str = "auto"  # auto | inotify | poll
     trashed: str = "leave"  # leave | restore | report: what Immich's trash holds of it
+    on_delete: str = "ignore"  # ignore | trash: what becomes in Immich of what is deleted here
+    delete_after: float = 600.0  # a file stays gone for so long before that counts
     expect_new: float = inf  # after so long without a new photo, people want to know
 
     @property

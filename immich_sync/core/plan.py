@@ -39,6 +39,7 @@ class Facts:
     asset: Asset | None  # the ledger, of these bytes in the folder's account
     absent: bool = False  # the server said in this attempt that it lacks them
     tombstoned: bool = False  # a person took these bytes out of Immich once
+    departed: bool = False  # we put them into the trash ourselves, when no file here held them
     sent: bool = False  # an upload was answered in this attempt
     joined: bool = False  # the album was seen to in this attempt
 
@@ -56,7 +57,7 @@ def next_step(facts: Facts, *, wants_album: bool, now: float, restores: bool = F
     if facts.sent and (asset is None or asset.verified_at is None):
         return Step.VERIFY
     if facts.absent:  # lost what it once proved to have: never put back behind a person's back
-        known = asset is not None and asset.verified_at is not None
+        known = asset is not None and asset.verified_at is not None and not facts.departed
         return Step.MISS if known or facts.tombstoned else Step.UPLOAD
     if asset is None or asset.verified_at is None or not now - FRESH <= asset.verified_at <= now:
         return Step.CHECK  # a word of tomorrow is an old one: the clock was set back

@@ -72,6 +72,7 @@ def assign(database: Database, folder: FolderId, account: AccountId, now: float)
         connection.execute("UPDATE folder SET account = ? WHERE id = ?", (account, folder))
         if before not in {None, account}:
             connection.execute(_MISSING_NO_MORE, (folder,))
+            connection.execute("DELETE FROM departed WHERE folder = ?", (folder,))
             _requeue(connection, folder, now)
 
 

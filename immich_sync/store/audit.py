@@ -88,6 +88,8 @@ def settle(
             settling.mark(_FORGET, ((checksum, None) for checksum in found.lost))
             settling.free_marked()
             settling.make_due(Priority.BACKLOG)
+        settling.mark(_FORGET, ((checksum, None) for checksum in found.purged))
+        settling.make_due(Priority.BACKLOG)
         settling.mark_all(found.returned)
         settling.free_marked()
         settling.make_due(Priority.RECHECK)
@@ -191,7 +193,7 @@ WHERE account = :account AND sha1 = :sha1 AND NOT verified_at BETWEEN :began AND
 
 _ALIVE = """
 UPDATE asset SET asset_id = :asset, verified_at = :began, trashed_at = NULL, removed_at = NULL,
-    origin = iif(asset_id = :asset, origin, 'found')
+    proved_at = :began, origin = iif(asset_id = :asset, origin, 'found')
 WHERE account = :account AND sha1 = :sha1 AND NOT verified_at BETWEEN :began AND :now
 """
 

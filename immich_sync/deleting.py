@@ -1,0 +1,300 @@
+"""What was deleted here goes into Immich's trash, in folders where a person wants that.
+
+Its own module because it alone takes something out of people's sight: it waits, asks everything
+anew at the last moment, and writes its intent down before it sends it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+import structlog
+
+from immich_sync.bell import Bell
+from immich_sync.core import breaker
+from immich_sync.core.breaker import Breaker
+from immich_sync.core.departure import (
+    Conditions,
+    Departed,
+    Facts,
+    State,
+    Verdict,
+    decide,
+)
+from immich_sync.core.errors import ServerTrouble, SyncTrouble
+from immich_sync.core.folder import Folder
+from immich_sync.core.ports import Lane
+from immich_sync.core.tombstones import Why
+from immich_sync.core.types import AccountId, Activity, AssetId, Checksum, FolderId, Hold
+from immich_sync.immich import trash
+from immich_sync.immich.check import Presence, bulk_check
+from immich_sync.immich.client import Immich
+from immich_sync.rooting import Root
+from immich_sync.scanning import still_gone
+from immich_sync.store import breakers, departures
+from immich_sync.store.departures import Fate
+from immich_sync.tombstones import Tombstones
+from immich_sync.world import World
+
+GLANCE = 60.0
+"""Seconds between two looks at what has departed."""
+MOST = 100
+"""Assets put into the trash in one request."""
+SETTLING = 3600.0
+"""Seconds after which a file that keeps moving is no reason to wait: it was never the one."""
+
+log = structlog.get_logger()
+
+
+class Unrest(Enum):
+    """What may still turn up in an account's folders."""
+
+    NONE = auto()
+    SETTLING = auto()  # files that move, and are not read before they hold still
+    SCANNING = auto()  # anything
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A folder whose deletions reach Immich."""
+
+    folder: Folder
+    looking: Lane
+    root: Callable[[], Root | None]
+    may_act: Callable[[], bool]  # its way is open, and no person has paused it
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """An account with such folders, as its deleter sees it."""
+
+    account: AccountId
+    name: str
+    immich: Immich
+    folders: Mapping[FolderId, Mirrored]
+    unrest: Callable[[], Unrest]  # of all its folders
+    allowed: Callable[[], bool]  # whether the server may be told to delete anything
+
+
+class Deleter:
+    """Acts on one account's departed files; `changed` is called when files may have become due."""
+
+    def __init__(
+        self,
+        deletions: Deletions,
+        world: World,
+        tombstones: Tombstones,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.trouble = ""  # why nothing is deleted though it should be, for people
+        self._given = deletions
+        self._world = world
+        self._stones = tombstones
+        self._changed = changed
+        self._wanted = Bell()
+
+    async def run(self) -> None:
+        """Look every minute, until cancelled."""
+        while True:
+            try:
+                await self._look()
+            except ServerTrouble as trouble:
+                self._given.immich.gate.close(trouble)
+            except SyncTrouble as trouble:
+                log.warning("deletions_wait", account=self._given.name, error=str(trouble))
+            except Exception:
+                log.exception("deletions_failed", account=self._given.name)
+            await self._wanted.heard(GLANCE)
+
+    async def approve(self, folder: FolderId) -> bool:
+        """A person says that what is gone now was deleted on purpose; whether that was asked."""
+        if folder not in self._given.folders:
+            return False
+        standing = await self._world.store(breakers.standing, folder)
+        if Breaker.DELETIONS not in standing:
+            return False
+        await self._world.store(departures.approve, folder)
+        await self._world.store(breakers.reset, folder, Breaker.DELETIONS)
+        log.info("deletions_approved", folder=self._given.folders[folder].folder.name)
+        self._wanted.ring()
+        return True
+
+    async def _look(self) -> None:
+        store, account = self._world.store, self._given.account
+        if not await store(departures.is_any_open, account):
+            await self._reset_all()
+            return
+        await self._given.immich.gate.wait_open()
+        await self._settle(await store(departures.meant, account))
+        now = self._world.clock.now()
+        unrest = self._given.unrest()
+        if unrest is Unrest.SCANNING:
+            return
+        await store(departures.tidy, account, now)
+        for folder_id, mirrored in self._given.folders.items():
+            wait = mirrored.folder.delete_after
+            wait = max(wait, SETTLING) if unrest is Unrest.SETTLING else wait
+            await self._look_at(folder_id, mirrored, wait)
+
+    async def _reset_all(self) -> None:
+        self.trouble = ""
+        for folder in self._given.folders:
+            await self._weigh(folder)
+
+    async def _look_at(self, folder_id: FolderId, mirrored: Mirrored, wait: float) -> None:
+        tripped = await self._weigh(folder_id)
+        root, now = mirrored.root(), self._world.clock.now()
+        facts = await self._world.store(departures.due, folder_id, now - wait, MOST)
+        if not facts or root is None or not root.online or not await root.check():
+            return
+        conditions = Conditions(
+            online=root.online,
+            quiet=True,
+            believed=self._given.allowed() and mirrored.may_act(),
+            tripped=tripped,
+            wait=wait,
+            now=now,
+        )
+        doomed: list[Facts] = []
+        for one in facts:
+            judged = replace(one, stone=self._stone(one.departed.checksum))
+            verdict, why = decide(judged, conditions)
+            if verdict is Verdict.KEEP:
+                await self._leave(judged, State.KEPT, why)
+            elif verdict is Verdict.TRASH:
+                doomed.append(judged)
+        if doomed:
+            await self._trash(doomed, mirrored, root, conditions)
+
+    def _stone(self, checksum: Checksum) -> Hold | None:
+        account = self._given.account
+        if self._stones.departed(account, checksum):
+            return Hold.DEPARTED
+        return self._stones.hold(account, checksum)
+
+    async def _weigh(self, folder_id: FolderId) -> bool:
+        """Whether so much is gone from the folder that a person has to speak first."""
+        store, now = self._world.store, self._world.clock.now()
+        name = self._given.folders[folder_id].folder.name
+        standing = await store(breakers.standing, folder_id)
+        before = Breaker.DELETIONS in standing
+        found = await store(departures.counts, folder_id, now - breaker.WINDOW)
+        tripped = breaker.holds(
+            breaker.LOST, tripped=before, count=found.lost, known=found.known, left=found.waiting
+        )
+        if tripped and not before:
+            why = f"{found.lost:,} of {found.known:,} files are gone from this folder at once."
+            await store(breakers.trip, folder_id, Breaker.DELETIONS, why, now)
+            log.error("deletions_held", folder=name, why=why)
+        elif before and not tripped:
+            await store(breakers.reset, folder_id, Breaker.DELETIONS)
+            log.info("deletions_resolved", folder=name)
+        return tripped
+
+    async def _trash(
+        self, doomed: Sequence[Facts], mirrored: Mirrored, root: Root, conditions: Conditions
+    ) -> None:
+        """Put these into the trash, after asking disk and server once more."""
+        immich, account = self._given.immich, self._given.account
+        places = [one.departed.place for one in doomed]
+        gone = set(
+            await self._world.blocking(
+                mirrored.looking, still_gone, self._world.disk, mirrored.folder.root, places
+            )
+        )
+        doomed = [one for one in doomed if one.departed.place in gone]
+        if not doomed:
+            return
+        if not await trash.is_kept(immich):
+            self.trouble = (
+                "This server keeps no trash: what it is told to delete is gone for good, so"
+                " nothing is. Switch its trash on (Administration → Settings → Trash), or say"
+                ' on_delete = "ignore".'
+            )
+            return
+        self.trouble = ""
+        presences = await bulk_check(immich, [one.departed.checksum for one in doomed])
+        wanted = [
+            one
+            for one, presence in zip(doomed, presences, strict=True)
+            if await self._is_ours(one, presence)
+            and (not one.departed.motion or await self._goes_alone(one, conditions))
+        ]
+        # The folder may have gone while the server was asked.
+        if not wanted or not await root.check():
+            return
+        departed = [one.departed for one in wanted]
+        if not (meant := await self._world.store(departures.mean, account, departed)):
+            return
+        ids = {one.departed: one.asset.asset_id for one in wanted if one.asset is not None}
+        await self._stones.write(account, [one.checksum for one in meant], Why.DEPARTED)
+        await self._ask(sorted({ids[one] for one in meant}))
+        await self._settle(meant)
+
+    async def _ask(self, ids: Sequence[AssetId]) -> None:
+        """One that is refused makes the server refuse all: then each is asked for by itself."""
+        if not await trash.put(self._given.immich, ids) and len(ids) > 1:
+            for one in ids:
+                await trash.put(self._given.immich, [one])
+
+    async def _is_ours(self, facts: Facts, presence: Presence) -> bool:
+        """Whether the server still has the very asset that we know, outside the trash."""
+        if facts.asset is not None and presence == Presence(facts.asset.asset_id):
+            return True
+        if presence.asset_id is None:
+            await self._leave(facts, State.KEPT, "It is not in Immich any more.")
+        elif presence.trashed:
+            if facts.stone is Hold.DEPARTED:  # another file with these bytes took it there
+                await self._leave(facts, State.TRASHED, "")
+            else:
+                checksum = facts.departed.checksum
+                await self._stones.write(self._given.account, [checksum], Why.TRASHED)
+                await self._leave(facts, State.KEPT, "A person put it into Immich's trash before.")
+        else:
+            await self._leave(facts, State.KEPT, "Immich has it as another asset by now.")
+        return False
+
+    async def _goes_alone(self, facts: Facts, conditions: Conditions) -> bool:
+        """Whether a moving part is an asset of its own; else it goes, or stays, with its still."""
+        asset = facts.asset
+        hidden = asset is not None and await trash.is_hidden(self._given.immich, asset.asset_id)
+        verdict, why = decide(replace(facts, hidden=hidden), conditions)
+        if verdict is Verdict.WITH_STILL:
+            await self._stones.write(self._given.account, [facts.departed.checksum], Why.DEPARTED)
+            await self._leave(facts, State.WITH_STILL, why)
+        elif verdict is Verdict.KEEP:
+            await self._leave(facts, State.KEPT, why)
+        return verdict is Verdict.TRASH
+
+    async def _settle(self, meant: Sequence[Departed]) -> None:
+        """What we meant to trash, as the server has it now. Raises ServerTrouble."""
+        if not meant:
+            return
+        account, now = self._given.account, self._world.clock.now()
+        presences = await bulk_check(self._given.immich, [one.checksum for one in meant])
+        fates: list[Fate] = []
+        alive: list[Checksum] = []
+        for one, presence in zip(meant, presences, strict=True):
+            if presence.asset_id is not None and not presence.trashed:
+                fates.append(Fate(one, State.WAITING, "Immich has it still."))
+                alive.append(one.checksum)
+            else:
+                fates.append(Fate(one, State.TRASHED, asset=presence.asset_id))
+        await self._stones.write(account, alive, Why.BACK)
+        await self._world.store(departures.settle, account, fates, now)
+        self._tell(fates, now)
+        self._changed()
+
+    def _tell(self, fates: Iterable[Fate], now: float) -> None:
+        for fate in fates:
+            if fate.state is State.TRASHED:
+                place, checksum = fate.departed.place, fate.departed.checksum.hex()
+                detail = f"It was deleted here: asset {fate.asset or 'unknown'}, SHA-1 {checksum}."
+                self._world.journal.note(Activity(now, "put_into_trash", place, detail))
+                log.info("put_into_trash", file=place.relative, asset=fate.asset, checksum=checksum)
+
+    async def _leave(self, facts: Facts, state: State, why: str) -> None:
+        fate = Fate(facts.departed, state, why)
+        now = self._world.clock.now()
+        await self._world.store(departures.settle, self._given.account, [fate], now)
+        log.info("left_in_immich", file=facts.departed.place.relative, why=why)
