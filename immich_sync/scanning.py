@@ -16,7 +16,7 @@ from immich_sync.core.types import Arrival, FolderId, Forgotten, Place, Priority
 from immich_sync.filesystem.scan import Listing, Policy, walk
 from immich_sync.rooting import Root
 from immich_sync.store import queue
-from immich_sync.store.known import forget_below, stamps, subdirectories_known
+from immich_sync.store.known import forget_below, scanned, stamps, subdirectories_known
 from immich_sync.world import World
 
 CHUNK = 5000
@@ -81,6 +81,7 @@ async def scan(
     gone = await world.blocking(looking, still_gone, world.disk, folder.root, gone)
     lost = _provably(before - visited, tally.troubles)
     tally.gone = await forget(gone, lost, folder_id, world)
+    await world.store(scanned, folder_id)
     tally.finished = True
     return tally
 

@@ -239,7 +239,8 @@ _ROWS = """
 INSERT INTO departed (folder, dir, name, sha1, size, motion, at, state)
 SELECT file.folder, file.dir, file.name, file.sha1, file.size, file.motion, :now, 'waiting'
 FROM file JOIN folder ON folder.id = file.folder
-WHERE folder.on_delete = 'trash' AND file.sha1 IS NOT NULL AND file.folder = :folder
+WHERE folder.on_delete = 'trash' AND folder.restored_at IS NULL
+    AND file.sha1 IS NOT NULL AND file.folder = :folder
 """
 
 _AGAIN = """

@@ -77,6 +77,20 @@ def forget_below(database: Database, folder: FolderId, path: bytes, now: float) 
         return connection.execute(_FORGET, wanted).rowcount
 
 
+def scanned(database: Database, folder: FolderId) -> None:
+    """The folder was compared with its files to the end: what is known of it is not old any more.
+
+    Raises StateTrouble.
+    """
+    with database.reading() as connection:
+        row = connection.execute(
+            "SELECT restored_at FROM folder WHERE id = ?", (folder,)
+        ).fetchone()
+    if row is not None and row[0] is not None:
+        with database.writing() as connection:
+            connection.execute("UPDATE folder SET restored_at = NULL WHERE id = ?", (folder,))
+
+
 def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:
     # "0" is the byte behind "/": between the two lies exactly what is below the path. Siblings
     # such as "path-1" lie between the path and its "/".

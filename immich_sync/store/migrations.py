@@ -43,6 +43,7 @@ _TABLES = (
         name TEXT NOT NULL,
         identity TEXT,
         policy TEXT NOT NULL,
+        restored_at REAL, -- put back from a backup, and not scanned to the end since
         on_delete TEXT NOT NULL DEFAULT 'ignore',
         UNIQUE (kind, root)
     ) STRICT
@@ -80,6 +81,7 @@ _TABLES = (
         verified_at REAL,
         trashed_at REAL,
         removed_at REAL,
+        proved_at REAL, -- since when it is there, proved, without having been trashed or gone
         PRIMARY KEY (account, sha1)
     ) STRICT, WITHOUT ROWID
     """,
@@ -128,6 +130,40 @@ _TABLES = (
     """,
     "CREATE INDEX job_due ON job (folder, priority, due_at)",
     "CREATE INDEX job_failing ON job (failing_since) WHERE failing_since IS NOT NULL",
+    # What our own cleanup took out of a folder: from the intent on, and for good. The sidecar and the
+    # motion part that went along bear the same `unit` as their photo.
+    """
+    CREATE TABLE cleaned (
+        id INTEGER PRIMARY KEY,
+        unit INTEGER NOT NULL,
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        dir BLOB NOT NULL,
+        name BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL,
+        sha1 BLOB NOT NULL,
+        motion INTEGER NOT NULL,
+        sidecar INTEGER NOT NULL,
+        account INTEGER NOT NULL REFERENCES account (id),
+        asset_sha1 BLOB NOT NULL,
+        asset_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        at REAL NOT NULL,
+        aside_root BLOB,
+        aside BLOB,
+        asked_at REAL,
+        note TEXT NOT NULL DEFAULT ''
+    ) STRICT
+    """,
+    "CREATE INDEX cleaned_place ON cleaned (folder, dir, name)",
+    "CREATE INDEX cleaned_unit ON cleaned (unit)",
+    "CREATE INDEX cleaned_open ON cleaned (folder, at) WHERE state NOT IN ('deleted', 'undone')",
+    # The wall clock as cleanup saw it last, and the jumps that it made: what a jump skipped was no
+    # waiting.
+    "CREATE TABLE clock_seen (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL) STRICT",
+    "CREATE TABLE clock_jump (at REAL NOT NULL, by REAL NOT NULL) STRICT",
     """
     CREATE TABLE activity (
         id INTEGER PRIMARY KEY,

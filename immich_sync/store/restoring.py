@@ -67,6 +67,9 @@ def _prepare(path: Path, backup: Path, stones: Sequence[bytes], now: float) -> i
                 raise Misconfigured(f"{backup} holds a damaged state: {'; '.join(complaints)}.")
         with closing(Database(path, read_only=False)) as database, database.writing() as connection:
             connection.execute("UPDATE account SET restored_at = ?", (now,))
+            connection.execute("UPDATE folder SET restored_at = ?", (now,))
+            # Whether these were deleted, moved or tidied away since, the backup cannot know.
+            connection.execute("DELETE FROM departed WHERE state IN ('waiting', 'meant')")
             return _bury(connection, stones)
 
 
