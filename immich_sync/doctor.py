@@ -18,6 +18,7 @@ from immich_sync.filesystem.allowances import (
     free_bytes,
     ground_at,
     instance_limit,
+    is_for_all_to_read,
     is_read_only,
     watch_limit,
 )
@@ -124,6 +125,9 @@ async def server(
 ) -> list[Finding]:
     """One account's server: version, key, clock, and what the way there lets through."""
     findings = [*filter(None, (diagnosis.secrecy(account.name, account.url),))]
+    if account.key_file is not None:
+        is_open = is_for_all_to_read(account.key_file)
+        findings.append(diagnosis.key_file(account.name, account.key_file, open_to_all=is_open))
     try:
         async with surroundings.connect(account, setup.limits) as immich:
             version = await immich.version()

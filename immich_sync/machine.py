@@ -12,16 +12,20 @@ from typing import ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
+import structlog
 
 from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.ports import ChangeSource, Lane
 from immich_sync.engine import Surroundings
+from immich_sync.filesystem.allowances import is_for_all_to_read
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.mounts import hash_lane
 from immich_sync.filesystem.scan import Policy, skips, takes
 from immich_sync.filesystem.watch import Patience, watching
 from immich_sync.filesystem.watchtree import NOMEDIA
 from immich_sync.immich.client import Immich, connect
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -71,6 +75,11 @@ def this_machine(limits: Limits) -> Surroundings:
         return watching(folder.root, mode=folder.watch, skip=skip, patience=patience)
 
     def link(account: Account, limits: Limits) -> AbstractAsyncContextManager[Immich]:
+        if account.key_file and is_for_all_to_read(account.key_file):
+            log.warning(
+                "key_file_open_to_all", account=account.name, path=account.key_file,
+                advice=f"chmod 600 {account.key_file}",
+            )  # fmt: skip
         return connect(account, limits, clock)
 
     return Surroundings(

@@ -253,3 +253,21 @@ async def test_a_key_that_may_not_ask_for_room_is_a_warning(home: Household) -> 
     [found] = [one for one in await server(home) if "how much room" in one.said]
 
     assert (found.level, "server.storage" in found.remedy) == (WARNING, True)
+
+
+@pytest.mark.parametrize(("mode", "level"), [(0o600, OK), (0o640, OK), (0o644, WARNING)])
+async def test_a_key_for_all_to_read_is_a_warning(
+    home: Household, tmp_path: Path, mode: int, level: str
+) -> None:
+    """A group may be meant to read it, everybody is not."""
+    [account] = home.setup.accounts
+    file = tmp_path / "key"
+    file.write_text(home.sandbox.api_key)
+    file.chmod(mode)
+    account = replace(account, key_file=str(file))
+    home.setup = replace(home.setup, accounts=(account,))
+
+    found = next(one for one in await server(home) if str(file) in one.said)
+
+    assert (found.what, found.level) == ("key", level)
+    assert found.remedy == ("" if level is OK else f"chmod 600 {file}")

@@ -97,7 +97,8 @@ def _account(written: Written, name: str, secrets: Path) -> Account:
             )
         table = written.settings.server
         tls = _tls(written, ("server",), table, address)
-        return Account(name, address, key, tls, _least_free(table, LEAST_FREE))
+        room = _least_free(table, LEAST_FREE)
+        return Account(name, address, key, tls, _kept_in(table), room)
     table = written.settings.accounts[name]
     own = _key(written, ("accounts", name), table, f"-{name}", secrets)
     if own is None and table.url is None:
@@ -115,6 +116,7 @@ def _account(written: Written, name: str, secrets: Path) -> Account:
         default.url,
         own or default.api_key,
         default.tls if tls == NO_FILES else tls,
+        _kept_in(table) if own else default.key_file,
         _least_free(table, default.min_server_free),
     )
 
@@ -125,7 +127,12 @@ def _elsewhere(
     """An account on a server of its own: what is said of the default one is not meant for it."""
     url = _regular(written, ("accounts", name, "url"), address)
     tls = _tls(written, ("accounts", name), table, url)
-    return Account(name, url, key, tls, _least_free(table, LEAST_FREE))
+    return Account(name, url, key, tls, _kept_in(table), _least_free(table, LEAST_FREE))
+
+
+def _kept_in(table: AccountTable) -> str | None:
+    """The key's file, where it was a person who chose its mode: not systemd, not Docker."""
+    return None if table.api_key_file is None else str(Path(table.api_key_file).expanduser())
 
 
 def _least_free(table: AccountTable, otherwise: int) -> int:

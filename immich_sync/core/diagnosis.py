@@ -79,6 +79,14 @@ def key(subject: str, needed: Sequence[str], missing: Sequence[str]) -> Finding:
     return Finding("key", subject, OK, f"The API key may do what is needed: {', '.join(needed)}.")
 
 
+def key_file(subject: str, path: str, *, open_to_all: bool) -> Finding:
+    """Whether the key is for its owner alone to read."""
+    if open_to_all:
+        said = f"Every user of this machine may read the key in {path}."
+        return Finding("key", subject, WARNING, said, f"chmod 600 {path}")
+    return Finding("key", subject, OK, f"{path} is not for everybody to read.")
+
+
 def room(subject: str, free: int | None, least: int) -> Finding:
     """Whether the server has as much room as is wanted; bytes, None if it does not tell."""
     if free is None:

@@ -33,6 +33,7 @@ class Account:
     url: str  # with scheme and host, without a trailing slash and without /api
     api_key: Secret
     tls: Tls = NO_FILES
+    key_file: str | None = field(default=None, compare=False)  # where a person keeps the key
     min_server_free: int = 0  # bytes: with less left there, nothing is uploaded; 0: nobody asks
 
 

@@ -63,3 +63,11 @@ def _least(proc: Path, names: tuple[str, ...]) -> int | None:
         except (OSError, ValueError):
             continue
     return min(found, default=None)
+
+
+def is_for_all_to_read(path: str) -> bool:
+    """Whether every user of this machine may read or change the file; false if it is not there."""
+    try:
+        return bool(Path(path).stat().st_mode & 0o007)
+    except OSError:
+        return False
