@@ -5,6 +5,7 @@ anywhere but into the folder that was asked for.
 """
 
 import re
+from hashlib import sha256
 from urllib.parse import unquote_to_bytes
 
 LONGEST = 255
@@ -17,6 +18,8 @@ _QUOTED = re.compile(r'(?:^|;)\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNOREC
 _PLAIN = re.compile(r"(?:^|;)\s*filename\s*=\s*([^;\s\"]+)", re.IGNORECASE)
 _UNSAFE = frozenset("/\\\x7f\u2028\u2029") | {chr(n) for n in (*range(32), *range(128, 160))}
 _CHARSETS = {"utf-8", "utf8", "iso-8859-1", "us-ascii", ""}
+_HASH_LENGTH = 12
+_HASHED = re.compile(rf"~[0-9a-f]{{{_HASH_LENGTH}}}\Z")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{device}{n}" for device in ("com", "lpt") for n in "123456789¹²³"}
@@ -108,13 +111,22 @@ def chosen(
 def numbered(name: str, number: int) -> str:
     """Another name for a file whose own is taken: `a.jpg` → `a (2).jpg`, shortened to fit."""
     end = extension(name)
+    if len(end.encode()) > LONGEST // 2:  # no extension, but a name with a dot in it
+        end = ""
     stem = name.removesuffix(end) if end else name
     return _fitting(stem, f" ({number}){end}")
 
 
 def suffixed(name: str, suffix: str) -> str:
-    """The name with a suffix behind it (`a.jpg.temp`), shortened to fit."""
-    return _fitting(name, suffix)
+    """The name with a suffix behind it (`a.jpg.temp`), shortened to fit if it must be.
+
+    No two names have the same one, and none has its own: what is shortened gets a hash of the
+    whole name, and so does what only looks as if it had one.
+    """
+    if len((name + suffix).encode()) <= LONGEST and not _HASHED.search(name):
+        return name + suffix
+    digest = sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    return _fitting(name, f"~{digest}{suffix}")
 
 
 def _fitting(stem: str, end: str) -> str:

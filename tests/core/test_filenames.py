@@ -118,3 +118,49 @@ def test_names_beside(name: str, number: int) -> None:
     if len(extension(name).encode()) < 100:
         assert len(numbered(name, number).encode()) <= LONGEST
         assert numbered(name, number).endswith(f" ({number}){extension(name)}")
+
+
+LETTERS = st.sampled_from(["a", "b", "~", ".", "0", "é", "ß", "€", "写", "😀"])
+LONG = st.builds(
+    lambda start, fill, end: (
+        (start + fill * LONGEST).encode()[: LONGEST - len(end.encode())].decode("utf-8", "ignore")
+        + end
+    ),
+    st.text(LETTERS, max_size=260),
+    LETTERS,
+    st.sampled_from(["", ".jpg", ".temp", ".json", ".temp.json", "€.jpg"]),
+)
+"""Names about as long as a name may be: the last letter that still fits may have up to 4 bytes."""
+
+
+@given(st.lists(st.one_of(LONG, st.text(LETTERS, min_size=1, max_size=9)), min_size=2, unique=True))
+def test_no_two_files_share_what_is_on_its_way(names: list[str]) -> None:
+    """However long names are, each has a temporary of its own, which is nobody's target."""
+    made = [suffixed(name, suffix) for name in names for suffix in (".temp", ".temp.json")]
+
+    assert len(set(made)) == len(made)
+    assert all(len(name.encode()) <= LONGEST for name in made)
+    assert all(suffixed(name, ".temp") != name for name in names)
+
+
+@given(LONG)
+def test_a_name_that_looks_shortened(name: str) -> None:
+    """A name that is what another one's was shortened to shares nothing with it either."""
+    temporary = suffixed(name, ".temp")
+    assert suffixed(temporary.removesuffix(".temp"), ".temp") != temporary
+
+
+@pytest.mark.parametrize("length", range(240, LONGEST + 1))
+@pytest.mark.parametrize("letter", ["a", "é", "写", "😀"])
+def test_every_length(length: int, letter: str) -> None:
+    """At each length in bytes a name and its neighbour that ends otherwise are kept apart."""
+    stem = (letter * LONGEST).encode()[: length - 1].decode("utf-8", "ignore")
+    one, other = suffixed(stem + "1", ".temp"), suffixed(stem + "2", ".temp")
+
+    assert one != other
+    assert max(len(one.encode()), len(other.encode())) <= LONGEST
+
+
+def test_an_extension_that_is_none() -> None:
+    """A dot far from the end makes no extension that keeps a second name from fitting."""
+    assert len(numbered("a." + "b" * 250, 2).encode()) <= LONGEST
