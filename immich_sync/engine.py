@@ -238,7 +238,6 @@ class Engine:
         await self.tombstones.open(account)
         auditor = self._auditor(account, link, mine)
         link.restored = lambda: auditor.restored
-        link.restored = lambda: auditor.restored
         await auditor.first()
         self.auditors[link.name] = auditor
         for folder, row in mine.items():
