@@ -59,13 +59,16 @@ class Database:
                 raise StateDamaged(damaged(self.path, str(error))) from error
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """The connection within an IMMEDIATE transaction, committed at the end, else undone.
 
-        Raises StateTrouble; then nothing of it has been written.
+        What was written `durable` outlives a power cut, and costs a sync of the disk. Raises
+        StateTrouble; then nothing of it has been written.
         """
         with self._watched():
             connection = self._connection()
+            if durable:  # it cannot be changed within a transaction (sqlite.org/pragma.html)
+                connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -74,6 +77,9 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                if durable:
+                    connection.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
         """Give the connection back; a second call does nothing. Raises StateTrouble."""

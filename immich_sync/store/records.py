@@ -148,9 +148,13 @@ WHERE folder = ? AND dir = ? AND name = ?
 """
 
 _ASSET = """
-INSERT INTO asset (account, sha1, asset_id, origin, verified_at, trashed_at, removed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO asset (
+    account, sha1, asset_id, origin, verified_at, trashed_at, removed_at, proved_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5)
 ON CONFLICT DO UPDATE SET
+    proved_at = iif(
+        asset_id = excluded.asset_id AND trashed_at IS NULL AND removed_at IS NULL,
+        coalesce(proved_at, excluded.verified_at), excluded.verified_at),
     origin = iif(asset_id = excluded.asset_id AND origin = 'uploaded', origin, excluded.origin),
     trashed_at = iif(
         asset_id = excluded.asset_id AND excluded.trashed_at IS NOT NULL,
