@@ -107,9 +107,8 @@ class Download:
                     return await self._finish()
         finally:
             if self._landing is not None:
-                if self._landing.validator is None:  # nothing could ever be put behind it
-                    self._landing.discard()
-                self._landing.close()
+                with anyio.CancelScope(shield=True):
+                    await self._blocking(WRITING, _leave, self._landing)
 
     async def _persist(self) -> _Came:
         """Ask until the file is there, or connections break without getting any further."""
@@ -249,6 +248,12 @@ class Download:
         overwrite = self._destination.on_exists == "overwrite"
         await self._blocking(WRITING, landing.finish, self._modified, overwrite=overwrite)
         return self._target
+
+
+def _leave(landing: Landing) -> None:
+    if landing.validator is None:  # nothing could ever be put behind it
+        landing.discard()
+    landing.close()
 
 
 def _make(folder: Path) -> None:

@@ -59,6 +59,7 @@ from immich_sync.pipeline import Outcome, Result, sync
 from immich_sync.progress import Progress
 from immich_sync.removing import Gate, delete_all
 from immich_sync.results import FailedEntry, UploadResult
+from immich_sync.route import Route
 from immich_sync.sorting import Ended, Learnt, Sorter
 from immich_sync.store import accounts
 from immich_sync.store.recall import recall

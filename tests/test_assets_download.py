@@ -129,7 +129,7 @@ async def test_leftovers_that_are_wrong(assets: AssetsApi, tmp_path: Path, out: 
     path = write_photo(tmp_path, size=LARGE)
     asset = await put(assets, path)
     etag = f'W/"{path.stat().st_size:x}-{EARLIER * 1000:x}"'
-    origin = {"what": f"original {asset}", "validator": etag}
+    origin = {"what": f"original {asset}", "validator": etag, "on_disk": 1000}
     write(out, "a.jpg.temp", b"?" * 1000)
     write(out, "a.jpg.temp.json", json.dumps(origin).encode())
 
@@ -142,11 +142,26 @@ async def test_leftovers_of_another_asset(assets: AssetsApi, tmp_path: Path, out
     """What is left of another asset with the same name is not gone on with."""
     path = write_photo(tmp_path, size=LARGE)
     asset = await put(assets, path)
+    origin = {"what": f"original {uuid4()}", "validator": 'W/"1"', "on_disk": 1000}
     write(out, "a.jpg.temp", b"?" * 1000)
+    write(out, "a.jpg.temp.json", json.dumps(origin).encode())
 
     found = await assets.download_asset_to_file(asset, out)
 
     assert found.read_bytes() == path.read_bytes()
+
+
+async def test_a_file_that_only_looks_like_leftovers(
+    assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """A caller's own file that happens to be called `a.jpg.temp` is not written to."""
+    asset = await put(assets, write_photo(tmp_path))
+    theirs = write(out, "a.jpg.temp", b"theirs")
+    with pytest.raises(InTheWay, match="move it away"):
+        await assets.download_asset_to_file(asset, out, on_exists="overwrite")
+
+    assert theirs.read_bytes() == b"theirs"
+    assert listed(out) == ["a.jpg.temp"]
 
 
 async def test_bytes_that_are_wrong(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
