@@ -7,6 +7,10 @@ per file. How long a file must hold still depends on what was seen of it:
     cannot be told, or nobody saw it being closed                      the folder's `settle`
     the same, made under our eyes and not closed yet                   three times that
     container cut off                                                  10 minutes
+    no bytes at all                                                    `settle` and a minute
+
+An empty file is often the first of one that is being written, and if it is not, somebody should
+hear of it soon.
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,8 @@ QUICK = 0.05
 """Seconds between a hint and the first look."""
 CUT_OFF = 600.0
 """Seconds after which even a damaged photo is better kept than lost."""
+EMPTY = 60.0
+"""Seconds beyond the folder's own after which a file is taken to stay empty."""
 _NANO = 1e-9
 
 
@@ -107,6 +113,8 @@ class Settling:
         if sighting.stamp != stamp:
             sighting.stamp, sighting.since = stamp, now
         needed = quiet_time(completeness, sighting.evidence, self._settle)
+        if not stamp.size:
+            needed = self._settle + EMPTY
         missing = needed - max(now - sighting.since, _believed(lain_still(stamp, wall), needed))
         if missing <= 0:
             del self._sightings[place]

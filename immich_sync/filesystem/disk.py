@@ -9,6 +9,7 @@ import os
 import stat
 import time
 from contextlib import suppress
+from typing import Protocol
 
 from immich_sync.core.errors import FileTrouble, FileUnreadable, FileVanished
 from immich_sync.core.naming import shown
@@ -22,6 +23,9 @@ _NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 RECENT = 60.0
 """Seconds without a change after which nobody is thought to write, where nothing else tells."""
 _AGES = (1 << 63) - 1  # nanoseconds, to the year 2262
+_ONE_FILES = frozenset({errno.EIO, errno.EOVERFLOW, errno.EUCLEAN, errno.ESTALE})
+NO_STAMP = Stamp(0, 0, 0, 0)
+"""Of a file that is there and cannot be looked at."""
 _A_LINK_ON_THE_WAY = frozenset({errno.ELOOP, errno.EXDEV})
 
 
@@ -47,12 +51,7 @@ class LocalDisk:
                         entries.append(Entry(encode(each.name), None))
                     elif each.is_file(follow_symlinks=False):
                         with suppress(FileNotFoundError):
-                            entries.append(
-                                Entry(
-                                    encode(each.name),
-                                    _stamp(each.stat(follow_symlinks=False), keeps=keeps),
-                                )
-                            )
+                            entries.append(Entry(encode(each.name), look(each, keeps=keeps)))
         finally:
             os.close(descriptor)
         entries.sort()
@@ -167,6 +166,28 @@ class OpenFile:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+class Listed(Protocol):
+    """What is used of an os.DirEntry."""
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        """The status of what the name stands for."""
+        ...
+
+
+def look(each: Listed, *, keeps: bool) -> Stamp:
+    """The stamp of a listed file. Raises OSError where that speaks of the whole directory.
+
+    One that the disk has trouble with, alone among its like, must not hide the others: it gets a
+    stamp that no file has, so that it is due, and whoever then reads it says why he cannot.
+    """
+    try:
+        return _stamp(each.stat(follow_symlinks=False), keeps=keeps)
+    except OSError as error:
+        if error.errno not in _ONE_FILES:
+            raise
+        return NO_STAMP
 
 
 def _stamp(found: os.stat_result, *, keeps: bool) -> Stamp:

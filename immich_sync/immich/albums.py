@@ -7,7 +7,7 @@ versions, and a call that succeeds may have failed for every asset.
 from collections.abc import Sequence
 from enum import Enum
 
-from immich_sync.core.errors import FileTrouble, NotImmich
+from immich_sync.core.errors import FileTrouble, NotImmich, TooLarge
 from immich_sync.core.types import AlbumId, AssetId
 from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
@@ -15,6 +15,7 @@ from immich_sync.immich.client import Call, Immich
 _LIST_CAP = 64 * 1024 * 1024  # 2.x can only list all albums, owners and all
 _FIRST_MODERN = 3  # the major version that finds albums by name
 _BAD_REQUEST, _NOT_FOUND = 400, 404
+_ADDING = "adding to an album"
 
 
 class AddOutcome(Enum):
@@ -80,9 +81,14 @@ async def add(immich: Immich, album: AlbumId, assets: Sequence[AssetId]) -> list
 
     The server answers 200 even if every asset failed (Immich 3.1: album.service).
     """
-    what = "adding to an album"
-    ids = list(dict.fromkeys(assets))
-    answer = await immich.send(Call("PUT", f"/albums/{album}/assets", what, json={"ids": ids}))
+    results = await _add(immich, album, list(dict.fromkeys(assets)))
+    return [_outcome(results.get(asset)) for asset in assets]
+
+
+async def _add(immich: Immich, album: AlbumId, ids: Sequence[AssetId]) -> dict[str, wire.AddResult]:
+    """The server's answers; what is too large for a proxy on the way is asked in halves."""
+    call = Call("PUT", f"/albums/{album}/assets", _ADDING, json={"ids": list(ids)})
+    answer = await immich.send(call)
     gone = answer.message and (
         answer.status == _NOT_FOUND
         or (answer.status == _BAD_REQUEST and "not found" in answer.message.lower())
@@ -91,13 +97,21 @@ async def add(immich: Immich, album: AlbumId, assets: Sequence[AssetId]) -> list
         raise AlbumGone(
             f"The album {album} is no longer on the server; its name is looked up again."
         )
-    results = {result.id: result for result in immich.read(answer, wire.ADD_RESULTS, what)}
-    return [_outcome(results.get(asset), what) for asset in assets]
+    try:
+        return {result.id: result for result in immich.read(answer, wire.ADD_RESULTS, _ADDING)}
+    except TooLarge as error:
+        if len(ids) == 1:
+            raise NotImmich(f"Even the smallest request is refused: {error}") from error
+    middle = len(ids) // 2
+    return {
+        **await _add(immich, album, ids[:middle]),
+        **await _add(immich, album, ids[middle:]),
+    }
 
 
-def _outcome(result: wire.AddResult | None, what: str) -> AddOutcome:
+def _outcome(result: wire.AddResult | None) -> AddOutcome:
     if result is None:
-        raise NotImmich(f"The server left out an asset from its answer while {what}.")
+        raise NotImmich(f"The server left out an asset from its answer while {_ADDING}.")
     if result.success:
         return AddOutcome.ADDED
     try:

@@ -9,6 +9,7 @@ from sqlite3 import Connection
 
 from immich_sync.core.types import AccountId, Checksum, Hold, Place, Priority
 from immich_sync.store.database import Database
+from immich_sync.store.queue import born
 from immich_sync.store.rows import Key, key
 
 _GONE = frozenset({Hold.REMOVED.value, Hold.MISSING.value})
@@ -83,7 +84,7 @@ def _retry(connection: Connection, place: Key, now: float) -> bool:
     if file is not None:
         # A row without a checksum says nothing once its hold is gone.
         connection.execute(_LET_GO if file[1] is not None else _FORGET, place)
-    connection.execute(_PUT, (*place, Priority.BACKLOG.value, now))
+    connection.execute(_PUT, (*place, Priority.BACKLOG.value, now, born(now)))
     return True
 
 
@@ -124,7 +125,7 @@ UPDATE file SET hold = NULL, note = '', dismissed = 0 WHERE folder = ? AND dir =
 _FORGET = "DELETE FROM file WHERE folder = ? AND dir = ? AND name = ?"
 
 _PUT = """
-INSERT INTO job (folder, dir, name, priority, due_at) VALUES (?, ?, ?, ?, ?)
+INSERT INTO job (folder, dir, name, priority, due_at, round) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     priority = min(priority, excluded.priority), due_at = excluded.due_at, attempts = 0,
     error = '', failing_since = NULL, round = round + 1

@@ -29,6 +29,15 @@ class Counts:
     failing: int
 
 
+def born(now: float) -> int:
+    """The first round of a job that is made `now` (wall-clock seconds).
+
+    No earlier job of its path had it: whoever still works on that one, which was dismissed
+    meanwhile, must not end this one.
+    """
+    return round(now * 1e6)
+
+
 def put(database: Database, arrivals: Sequence[Arrival], now: float) -> int:
     """Every path is due, in one row each; how many different paths these were.
 
@@ -45,7 +54,7 @@ def put(database: Database, arrivals: Sequence[Arrival], now: float) -> int:
         connection.executemany(
             _PUT,
             (
-                (*place, arrival.priority.value, now, *stamp_columns(arrival.stamp))
+                (*place, arrival.priority.value, now, born(now), *stamp_columns(arrival.stamp))
                 for place, arrival in sorted(wanted.items(), key=lambda item: item[0])
             ),
         )
@@ -53,8 +62,8 @@ def put(database: Database, arrivals: Sequence[Arrival], now: float) -> int:
 
 
 _PUT = """
-INSERT INTO job (folder, dir, name, priority, due_at, size, mtime_ns, inode, ctime_ns)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO job (folder, dir, name, priority, due_at, round, size, mtime_ns, inode, ctime_ns)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET
     priority = min(priority, excluded.priority),
     round = round + 1,

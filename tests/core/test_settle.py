@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immich_sync.core.settle import CUT_OFF, QUICK, Settling, lain_still, quiet_time
+from immich_sync.core.settle import CUT_OFF, EMPTY, QUICK, Settling, lain_still, quiet_time
 from immich_sync.core.types import Completeness, Evidence, FolderId, Place, Stamp
 
 WALL = 1_000_000.0
@@ -62,6 +62,15 @@ def test_a_file_that_stalls_while_cut_off_waits_ten_minutes() -> None:
     assert not settling.saw(A, _stamp(5), CUT, 0.0, wall=WALL)
     assert not settling.saw(A, _stamp(5), CUT, CUT_OFF - 1, wall=WALL)
     assert settling.saw(A, _stamp(5), CUT, CUT_OFF, wall=WALL)
+
+
+def test_an_empty_file_is_told_of_soon() -> None:
+    """It is cut off, and nothing of it has to be kept."""
+    settling = Settling(10.0)
+
+    assert not settling.saw(A, _stamp(0), CUT, 0.0, wall=WALL)
+    assert not settling.saw(A, _stamp(0), CUT, 10.0 + EMPTY - 1, wall=WALL)
+    assert settling.saw(A, _stamp(0), CUT, 10.0 + EMPTY, wall=WALL)
 
 
 def test_a_cut_off_file_that_moves_no_more_is_not_growing() -> None:

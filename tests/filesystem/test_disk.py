@@ -1,5 +1,6 @@
 """Facts about the real disk behind the port."""
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from immich_sync.core.errors import FileUnreadable, FileVanished
 from immich_sync.core.ports import Entry
 from immich_sync.core.types import Stamp
-from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.disk import NO_STAMP, LocalDisk, look
 
 
 def _stamp(path: Path) -> Stamp:
@@ -162,3 +163,26 @@ def test_what_may_not_be_read_is_unreadable(seen_by_all: Path) -> None:
             LocalDisk().list(os.fsencode(seen_by_all), b"shut")
     finally:
         os.seteuid(0)
+
+
+class Broken:
+    """A listed name whose inode the disk cannot read."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        """Fails as the disk does."""
+        assert not follow_symlinks
+        raise OSError(self._code, os.strerror(self._code))
+
+
+def test_one_unreadable_inode_does_not_hide_its_directory() -> None:
+    """It is listed with a stamp that no file has, and so is read, which says what is wrong."""
+    assert look(Broken(errno.EIO), keeps=True) == NO_STAMP
+
+
+def test_trouble_with_a_whole_directory_is_not_one_files() -> None:
+    """Who may not look at one name may look at none: that is said once."""
+    with pytest.raises(PermissionError):
+        look(Broken(errno.EACCES), keeps=True)

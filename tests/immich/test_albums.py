@@ -10,7 +10,7 @@ from immich_sync.core.types import AlbumId, AssetId
 from immich_sync.immich.albums import AddOutcome, AlbumGone, add, find_or_make
 from immich_sync.immich.client import Immich
 from immich_sync.immich.upload import upload
-from immich_sync.sandbox import Sandbox
+from immich_sync.sandbox import EarlyAnswer, Sandbox
 from tests.immich.scene import ASSET, LANE, connected, inline, photo
 
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -164,3 +164,28 @@ async def test_unknown_reasons() -> None:
     mock = httpx.MockTransport(lambda _: httpx.Response(200, json=rows))
     async with connected("http://nas", transport=mock) as immich:
         assert await add(immich, AlbumId(OTHER), [AssetId(ASSET)]) == [AddOutcome.UNKNOWN]
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_takes_only_small_requests() -> None:
+    """What is refused for its size goes in halves; nothing of it is any photo's fault."""
+    async with Sandbox(relay=True) as sandbox, connected(sandbox.url, key=sandbox.api_key) as immich:
+        album = await find_or_make(immich, "Trip")
+        assets = [await uploaded(immich) for _ in range(4)]
+        sandbox.faults.add(EarlyAnswer(413), method="PUT", times=2)
+        outcomes = await add(immich, album, assets)
+        members = [one.asset_ids for one in sandbox.albums()]
+
+    assert outcomes == [AddOutcome.ADDED] * 4
+    assert [set(one) for one in members] == [set(assets)]
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_takes_no_request() -> None:
+    """It is trouble with the way there, which counts against no photo."""
+    async with Sandbox(relay=True) as sandbox, connected(sandbox.url, key=sandbox.api_key) as immich:
+        album = await find_or_make(immich, "Trip")
+        asset = await uploaded(immich)
+        sandbox.faults.add(EarlyAnswer(413), method="PUT")
+        with pytest.raises(NotImmich, match="Even the smallest request is refused"):
+            await add(immich, album, [asset])

@@ -171,6 +171,22 @@ def test_a_failing_job_is_dismissed(database: Database, place: Place) -> None:
     assert queue.next_due(database, now=NOW, folders=[place.folder]) is None
 
 
+def test_who_works_on_a_dismissed_job_does_not_end_the_next_one(
+    database: Database, place: Place
+) -> None:
+    """Its bytes were rewritten meanwhile: they are due, whatever came of the old ones."""
+    fail(database, place)
+    mend.retry(database, [place], NOW)
+    [old] = queue.take(database, now=NOW, limit=1, folders=[place.folder], busy=[])
+    ledger.apply(database, [Again(old.job, NOW + 60, 1, "no")], NOW)
+    assert mend.dismiss(database, [place]) == 1
+    queue.put(database, [Arrival(place, Priority.NEW, STAMP)], NOW + 1)
+    ledger.apply(database, [Done(old.job)], NOW + 1)
+
+    [new] = queue.take(database, now=NOW + 1, limit=1, folders=[place.folder], busy=[])
+    assert new.job.stamp == STAMP
+
+
 def test_a_trashed_file_is_dismissed(database: Database, place: Place, account: AccountId) -> None:
     """What lies in Immich's trash on purpose need not be listed for ever."""
     trashed = Asset(account, ONE, AssetId("x"), Origin.FOUND, verified_at=1.0, trashed_at=2.0)

@@ -54,7 +54,7 @@ def test_what_is_put_is_due(database: Database, folder: FolderId) -> None:
     assert Place(folder, b"", b"a.jpg") == due.job.place
     assert (
         due.job.priority, due.job.due_at, due.job.attempts, due.job.error, due.job.round,
-    ) == (Priority.BACKLOG, NOW, 0, "", 0)  # fmt: skip
+    ) == (Priority.BACKLOG, NOW, 0, "", queue.born(NOW))  # fmt: skip
     assert (due.file, due.asset) == (None, None)
 
 

@@ -80,7 +80,7 @@ class Queue(RuleBasedStateMachine):
         queue.put(self.database, [Arrival(place, priority)], self.now)
         row = self.rows.get(place)
         if row is None:
-            self.rows[place] = Row(priority.value, self.now)
+            self.rows[place] = Row(priority.value, self.now, round=round(self.now * 1e6))
             return
         if priority is Priority.NEW or not row.attempts:
             row.due_at = min(row.due_at, self.now)
