@@ -212,8 +212,9 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             yield Problem("server", link.account.url, since, str(server_trouble))
         if no_room := link.headroom.trouble:
             yield Problem("no_room", link.account.url, link.headroom.since, str(no_room))
-        if link.version is not None and (newer := link.deletions_allowed):
-            yield Problem("newer_server", link.account.url, link.version_since, newer)
+        if link.version is not None and (forbidden := link.deletions_allowed):
+            what = "restored" if link.restored() else "newer_server"
+            yield Problem(what, link.account.url, link.version_since, forbidden)
     for folder_id, intake in engine.intakes.items():
         path = shown(intake.folder.root)
         if folder_id in engine.strangers:
