@@ -23,7 +23,10 @@ from immich_sync.core.folder import Setup
 from immich_sync.core.types import Activity
 from immich_sync.draining import drain
 from immich_sync.engine import Engine
+from immich_sync.health.listening import Listening
+from immich_sync.health.pages import Pages
 from immich_sync.machine import this_machine
+from immich_sync.observing import Observer
 from immich_sync.orders import Orders
 from immich_sync.reloading import vet
 from immich_sync.store.database import STATE_FILE, Database, lock_state, open_database
@@ -76,7 +79,8 @@ async def run(
         with closing(database):
             engine = Engine(setup, this_machine(setup.limits), database, tell)
             process = _Process(engine, database, wishes)
-            code = await process.live()
+            with closing(process):
+                code = await process.live()
     if process.engine.fatal is not None:
         raise process.engine.fatal
     return code
@@ -89,10 +93,13 @@ class _Process:
         self.engine = engine
         self._wishes = wishes
         self._database = database
+        self._since = engine.world.clock.now()
+        self._observer = Observer(engine, self._since)
         self._orders = Orders(engine)
         self._successor: Setup | None = None
         self._taken_over = anyio.Event()
         self._reloads = anyio.Lock()
+        self._listening = Listening(engine.setup.health, Pages(lambda: self._observer).answer)
         self._stopping = False
         self._code = 0
 
@@ -102,6 +109,7 @@ class _Process:
         async with anyio.create_task_group() as tasks:
             await tasks.start(control.serve, socket, self._answer)
             await tasks.start(self._heed_signals)
+            tasks.start_soon(self._listening.run)
             while True:
                 await self._work(self.engine)
                 successor, self._successor = self._successor, None
@@ -111,6 +119,10 @@ class _Process:
             systemd.stopping()
             tasks.cancel_scope.cancel()
         return self._code
+
+    def close(self) -> None:
+        """Nothing is listened at any more."""
+        self._listening.close()
 
     async def _work(self, engine: Engine) -> None:
         async with anyio.create_task_group() as tasks:
@@ -178,6 +190,7 @@ class _Process:
             try:
                 setup = await anyio.to_thread.run_sync(self._wishes.reread, abandon_on_cancel=True)
                 await vet(setup, self.engine.setup, this_machine(setup.limits))
+                self._listening.move(setup.health)
             except Exception as error:
                 log.error("reload_refused", error=str(error))  # noqa: TRY400 - a sentence for people
                 systemd.ready()
@@ -201,6 +214,7 @@ class _Process:
         )  # fmt: skip
         engine.crew.paused.update(self.engine.crew.paused)
         self.engine = engine
+        self._observer = Observer(engine, self._since)
         self._orders = self._orders.to(engine)
         self._taken_over.set()
 

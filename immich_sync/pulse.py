@@ -12,6 +12,8 @@ from immich_sync.engine import Engine
 
 GLANCE = 1.0
 """Seconds between two looks at what is being done."""
+TURN = 0.02
+"""Seconds between two looks at whether the feeder has turned."""
 
 
 async def tell(engine: Engine) -> None:
@@ -49,6 +51,19 @@ async def gets_on(engine: Engine, within: float) -> bool:
         await anyio.sleep_forever()
     # With a full disk the feeder waits at the store's door, which knows what it waits for.
     return turned and (crew.rounds > rounds or store.trouble is not None or engine.stopping)
+
+
+async def turns(engine: Engine, within: float) -> bool:
+    """The same as `gets_on`, as soon as it is known: for whoever asks once."""
+    crew, store = engine.crew, engine.world.store
+    rounds = crew.rounds
+    crew.bell.ring()
+    with anyio.move_on_after(within):
+        await store.turn()
+        while not (crew.rounds > rounds or store.trouble is not None or engine.stopping):  # noqa: ASYNC110 - no bell tells that a look is over
+            await anyio.sleep(TURN)
+        return True
+    return False
 
 
 def doing(engine: Engine) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import anyio
 
+from immich_sync.core.errors import Full, NotImmich, Refused, ServerTrouble, Untrusted
+from immich_sync.core.breaker import Breaker
 from immich_sync.core.explanation import Live
 from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.naming import shown
@@ -159,9 +161,23 @@ def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderS
     if row is None or intake is None:
         return replace(status, state="starting")
     is_open = row.folder in engine.crew.open_folders()
+        trouble=_kind(trouble),
+        since=link.immich.gate.since,
     return replace(
         status,
         state=_folder_state(intake, engine),
+def _kind(trouble: ServerTrouble | None) -> str:
+    return "" if trouble is None else _KINDS.get(type(trouble), "unreachable")
+
+
+_KINDS: Mapping[type[ServerTrouble], str] = {
+    Refused: "refused",
+    Full: "full",
+    Untrusted: "untrusted",
+    NotImmich: "not_immich",
+}
+
+
         watch=intake.health().mode,
         ignored=intake.tally.ignored.total(),
         last_scan=None if intake.last_scan is None else intake.last_scan.began,
@@ -208,6 +224,8 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
         yield Problem("state", engine.setup.state, None, str(trouble))
     for link in engine.links.values():
         if server_trouble := link.immich.gate.trouble:
+        waiting_since=row.waiting_since if row else None,
+        last_done=row.last_done if row else None,
             since = link.immich.gate.since
             yield Problem("server", link.account.url, since, str(server_trouble))
         if no_room := link.headroom.trouble:
