@@ -11,7 +11,6 @@ from pathlib import Path
 import anyio
 
 from immich_sync.core.errors import Full, NotImmich, Refused, ServerTrouble, Untrusted
-from immich_sync.core.breaker import Breaker
 from immich_sync.core.explanation import Live
 from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.naming import shown
@@ -152,20 +151,11 @@ def _server(link: Link) -> ServerStatus:
         reachable=reachable,
         error=None if trouble is None else str(trouble),
         account=link.name,
+        trouble=_kind(trouble),
+        since=link.immich.gate.since,
     )
 
 
-def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderStatus:
-    status = _at_rest(folder, row)
-    intake = None if row is None else engine.intakes.get(row.folder)
-    if row is None or intake is None:
-        return replace(status, state="starting")
-    is_open = row.folder in engine.crew.open_folders()
-        trouble=_kind(trouble),
-        since=link.immich.gate.since,
-    return replace(
-        status,
-        state=_folder_state(intake, engine),
 def _kind(trouble: ServerTrouble | None) -> str:
     return "" if trouble is None else _KINDS.get(type(trouble), "unreachable")
 
@@ -178,6 +168,15 @@ _KINDS: Mapping[type[ServerTrouble], str] = {
 }
 
 
+def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderStatus:
+    status = _at_rest(folder, row)
+    intake = None if row is None else engine.intakes.get(row.folder)
+    if row is None or intake is None:
+        return replace(status, state="starting")
+    is_open = row.folder in engine.crew.open_folders()
+    return replace(
+        status,
+        state=_folder_state(intake, engine),
         watch=intake.health().mode,
         ignored=intake.tally.ignored.total(),
         last_scan=None if intake.last_scan is None else intake.last_scan.began,
@@ -213,6 +212,8 @@ def _at_rest(folder: Folder, row: FolderReport | None) -> FolderStatus:
         ignored=0,
         bytes=row.bytes if row else 0,
         last_new=row.last_new if row else None,
+        waiting_since=row.waiting_since if row else None,
+        last_done=row.last_done if row else None,
         last_scan=None,
         eta_seconds=None,
     )
@@ -224,8 +225,6 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
         yield Problem("state", engine.setup.state, None, str(trouble))
     for link in engine.links.values():
         if server_trouble := link.immich.gate.trouble:
-        waiting_since=row.waiting_since if row else None,
-        last_done=row.last_done if row else None,
             since = link.immich.gate.since
             yield Problem("server", link.account.url, since, str(server_trouble))
         if no_room := link.headroom.trouble:
