@@ -20,7 +20,7 @@ from immich_sync.core.types import Hold
 from immich_sync.store.backup import read_backup
 from immich_sync.store.copying import keep_name, look_at, uri
 from immich_sync.store.database import STATE_FILE, Database, marker
-from immich_sync.store.lock import lock_state
+from immich_sync.store.lock import NAME, lock_state
 from immich_sync.store.room import COMPANIONS, put_aside, written
 from immich_sync.store.soundness import integrity
 from immich_sync.store.tombstones import FILE, lines
@@ -48,6 +48,7 @@ def restore(state: Path, backup: Path, *, now: float) -> Restored:
             joined = tombstones.merged(ours, list(lines(new / FILE)))
             removed = _prepare(new / STATE_FILE, backup, joined, now)
             aside = _room(state)
+            _hand_over(state, aside, new / STATE_FILE, state / NAME)
             if len(joined) > len(ours):
                 _replace_tombstones(state / FILE, new, aside, joined)
             _replace_state(state / STATE_FILE, new / STATE_FILE, aside)
@@ -107,6 +108,14 @@ def _room(state: Path) -> Path:
     raise Misconfigured(f"{state} has a thousand states from before a restore: remove some.")
 
 
+def _hand_over(state: Path, *paths: Path) -> None:
+    """What root made belongs to whom the state folder belongs, who else could not start again."""
+    if os.geteuid() == 0:
+        owner = state.stat()
+        for path in paths:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def _replace_tombstones(path: Path, new: Path, aside: Path, joined: Sequence[bytes]) -> None:
     """All lines are at `path`, at no moment fewer than before; the file of before lies aside."""
     draft = new / "joined.jsonl"
@@ -117,6 +126,7 @@ def _replace_tombstones(path: Path, new: Path, aside: Path, joined: Sequence[byt
         os.fsync(descriptor)
     if path.exists():
         put_aside(path, aside / path.name)
+    _hand_over(path.parent, draft)
     draft.replace(path)
     keep_name(path.parent)
 

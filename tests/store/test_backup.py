@@ -253,6 +253,20 @@ def test_a_backup_is_put_where_nothing_was(state: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new" / FILE).read_bytes() == (state / FILE).read_bytes()
 
 
+@pytest.mark.root
+def test_what_root_puts_back_belongs_to_the_daemon(state: Path, tmp_path: Path) -> None:
+    """Else it could not open its own state any more."""
+    backup = keep(state, tmp_path / "state.tar")
+    (state / FILE).write_bytes(b"")
+    for path in (state, *state.iterdir()):
+        os.chown(path, 4711, 4712)
+    found = restore(state, backup, now=NOW)
+    made = [*state.iterdir(), *Path(found.aside).iterdir()]
+
+    assert found.tombstones == 1
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in made} == {(4711, 4712)}
+
+
 def test_a_damaged_state_is_kept_too(state: Path, tmp_path: Path) -> None:
     """With all that belongs to it; none of it is taken for a part of the new one."""
     backup = keep(state, tmp_path / "state.tar")
