@@ -19,7 +19,7 @@ from immich_sync.auditing import Audited, Auditor
 from immich_sync.core.errors import ServerTrouble, StateDamaged
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.measures import Measures
-from immich_sync.core.ports import Blocking, ChangeSource, Clock, Disk, Lane
+from immich_sync.core.ports import Blocking, ChangeSource, Clock, Hands, Lane
 from immich_sync.core.types import AccountId, Activity, Due, FolderId, Place
 from immich_sync.deleting import Deleter, Deletions, Mirrored, Unrest
 from immich_sync.immich.client import Immich
@@ -55,7 +55,7 @@ class Surroundings:
 
     clock: Clock
     blocking: Blocking
-    disk: Disk
+    disk: Hands
     watch: Callable[[Folder], AbstractAsyncContextManager[ChangeSource]]
     hashing: Callable[[Folder], Lane]
     connect: Callable[[Account, Limits], AbstractAsyncContextManager[Immich]]

@@ -21,11 +21,10 @@ from immich_sync.coalesce import Coalescer
 from immich_sync.core.errors import FileChanged, FileTrouble, SyncTrouble
 from immich_sync.core.media import Kind, kind_of
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Blocking, Lane
+from immich_sync.core.ports import Blocking, Hands, Lane, Source
 from immich_sync.core.types import AssetId, Checksum, Place, Stamp, below
-from immich_sync.filesystem.disk import LocalDisk, OpenFile
 from immich_sync.filesystem.mounts import hash_lane
-from immich_sync.filesystem.removal import names_in, remove, reread
+from immich_sync.filesystem.removal import reread
 from immich_sync.immich.check import Presence
 
 
@@ -51,20 +50,25 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """A file that may go, open: what `filesystem.removal.last_look` and `remove` are given."""
+    """A file that may go, open: what `Hands.unlink` and `Hands.move` are given."""
 
-    opened: OpenFile
+    opened: Source
     root: bytes
     directory: bytes
     name: bytes
     stamp: Stamp
+
+    @property
+    def relative(self) -> bytes:
+        """The path below the root."""
+        return below(self.directory, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What proving needs; `checker` is asked anew for every file."""
 
-    disk: LocalDisk
+    disk: Hands
     blocking: Blocking
     checker: Coalescer[Checksum, Presence]
 
@@ -100,7 +104,7 @@ class Gate:
         Raises FileTrouble with the reason it is kept for.
         """
         root, directory = owner.root, owner.place.directory
-        names = await self.blocking(reading, names_in, root, directory)
+        names = await self.blocking(reading, self.disk.names, root, directory)
         if sent.name not in names or users(sent.name, names):
             yield None
             return
@@ -119,11 +123,10 @@ class Gate:
         """The file is gone. Raises FileTrouble with the reason it was kept for."""
         await self.blocking(
             reading,
-            remove,
+            self.disk.unlink,
             proved.opened,
             proved.root,
-            proved.directory,
-            proved.name,
+            proved.relative,
             proved.stamp,
         )
 

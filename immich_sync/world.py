@@ -5,7 +5,7 @@ Its own module because both stories need it and neither may import the other.
 
 from dataclasses import dataclass
 
-from immich_sync.core.ports import Blocking, Clock, Disk
+from immich_sync.core.ports import Blocking, Clock, Hands
 from immich_sync.journal import Journal
 from immich_sync.store.door import Store
 
@@ -16,6 +16,6 @@ class World:
 
     clock: Clock
     blocking: Blocking
-    disk: Disk
+    disk: Hands
     store: Store
     journal: Journal

@@ -4,7 +4,7 @@ Its own module because simulation replaces exactly these (and httpx's transport)
 them runs unchanged on a virtual clock, an in-memory disk and no threads.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -82,6 +82,15 @@ class RootIdentity:
         return f"{self.filesystem}|{self.source}|{self.inode}"
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a file is moved to; directories that are made on the way get the mode."""
+
+    root: bytes  # absolute, there already
+    relative: bytes
+    mode: int = 0o700
+
+
 class Disk(Protocol):
     """Where photos lie. A root is an absolute path, all else is relative to it (b"" is the root).
 
@@ -116,6 +125,40 @@ class Disk(Protocol):
 
     def identify(self, root: bytes) -> RootIdentity | None:
         """Which file system lies at `root`; None if it is missing or no directory."""
+        ...
+
+
+class Hands(Disk, Protocol):
+    """A disk that files can be taken away from as well: who is given a Disk cannot change it."""
+
+    def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
+        """What lies in a directory and is no directory itself, links and all, in order.
+
+        Raises FileUnreadable.
+        """
+        ...
+
+    def links(self, root: bytes, relative: bytes) -> int:
+        """How many names that has which lies there, whatever it is; 0 if nothing does.
+
+        Raises FileUnreadable where that cannot be told.
+        """
+        ...
+
+    def unlink(self, source: Source, root: bytes, relative: bytes, stamp: Stamp) -> None:
+        """The name is gone, if it was the open file's still, unchanged, and nobody writes to it.
+
+        Raises FileChanged if not, FileTrouble if the disk does not let it go.
+        """
+        ...
+
+    def move(self, source: Source, root: bytes, relative: bytes, stamp: Stamp, to: Target) -> None:
+        """The file lies at `to` with its modification time, and not at its old place any more.
+
+        Directories on the way are made; nothing is ever written over. Where `to` lies on another
+        file system it is copied, read back and compared first. Raises as `unlink` does, and
+        FileTrouble if something lies at `to`.
+        """
         ...
 
 

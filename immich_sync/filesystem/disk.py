@@ -8,15 +8,18 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from immich_sync.core.errors import FileTrouble, FileUnreadable, FileVanished
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Entry, RootIdentity
+from immich_sync.core.ports import Entry, RootIdentity, Source, Target
 from immich_sync.core.types import Stamp
 from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, open_beneath
 from immich_sync.filesystem.mounts import device_keeps_inodes, identify
+from immich_sync.filesystem.quarantine import move
+from immich_sync.filesystem.removal import names_in, remove
 
 # A name that is too long cannot be anybody's: `IMG….jpg` of 252 bytes has no `.xmp` beside it.
 _NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
@@ -103,6 +106,34 @@ class LocalDisk:
         """Which file system lies at `root`; None if it is missing or no directory."""
         return identify(root)
 
+    def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
+        """What lies in a directory and is no directory itself. Raises FileUnreadable."""
+        return names_in(root, directory)
+
+    def links(self, root: bytes, relative: bytes) -> int:
+        """How many names that has which lies there; 0 if nothing does. Raises FileUnreadable."""
+        try:
+            descriptor = open_beneath(root, relative, LOOK)
+            try:
+                return max(1, os.fstat(descriptor).st_nlink)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno in _NOTHING_THERE:
+                return 0
+            if error.errno in _A_LINK_ON_THE_WAY:
+                return 1
+            raise _trouble(root, relative, error) from error
+
+    def unlink(self, source: Source, root: bytes, relative: bytes, stamp: Stamp) -> None:
+        """The name is gone. Raises FileChanged or FileTrouble."""
+        directory, _, name = relative.rpartition(b"/")
+        remove(_held(source), root, directory, name, stamp)
+
+    def move(self, source: Source, root: bytes, relative: bytes, stamp: Stamp, to: Target) -> None:
+        """The file lies at `to` and nowhere else. Raises FileChanged or FileTrouble."""
+        move(_held(source), root, relative, stamp, to)
+
     def _keeps(self, device: int) -> bool:
         known = self._keeps_inodes.get(device)
         if known is None:
@@ -188,6 +219,12 @@ def look(each: Listed, *, keeps: bool) -> Stamp:
         if error.errno not in _ONE_FILES:
             raise
         return NO_STAMP
+
+
+def _held(source: Source) -> OpenFile:
+    if not isinstance(source, OpenFile):
+        raise TypeError("only what this disk has opened can be taken from it")
+    return source
 
 
 def _stamp(found: os.stat_result, *, keeps: bool) -> Stamp:

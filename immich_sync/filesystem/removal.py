@@ -8,19 +8,42 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Protocol, TypeVar
 
 from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable
 from immich_sync.core.naming import shown
+from immich_sync.core.ports import Source
 from immich_sync.core.types import Checksum, Stamp, below
 from immich_sync.filesystem.beneath import DIRECTORY, open_beneath
-from immich_sync.filesystem.disk import LocalDisk, OpenFile
 
 _BLOCK = 1024 * 1024
 
+S_co = TypeVar("S_co", bound=Source, covariant=True)
+
+
+class Held(Source, Protocol):
+    """A file that is held open on a real disk."""
+
+    def status(self) -> os.stat_result:
+        """All that the disk says of it. Raises FileUnreadable."""
+        ...
+
+    def is_being_written(self) -> bool:
+        """Whether any program has it open for writing."""
+        ...
+
+
+class Opens(Protocol[S_co]):
+    """A disk, as far as it opens files."""
+
+    def open(self, root: bytes, relative: bytes) -> S_co:
+        """The regular file there. Raises FileVanished or FileUnreadable."""
+        ...
+
 
 def reread(
-    disk: LocalDisk, root: bytes, relative: bytes, stamp: Stamp | None
-) -> tuple[OpenFile, Checksum, Stamp]:
+    disk: Opens[S_co], root: bytes, relative: bytes, stamp: Stamp | None
+) -> tuple[S_co, Checksum, Stamp]:
     """The file, open, with the checksum it has now; the caller closes it.
 
     Raises FileChanged if its stamp (its `ctime_ns` included) is not `stamp` any more or moves
@@ -45,7 +68,7 @@ def reread(
 
 @contextmanager
 def last_look(
-    opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: Stamp
+    opened: Held, root: bytes, directory: bytes, name: bytes, stamp: Stamp
 ) -> Iterator[int]:
     """The directory's descriptor, right after the name was seen to be the open file's still.
 
@@ -72,7 +95,7 @@ def last_look(
         raise FileTrouble(f"{path} could not be deleted: {error.strerror}.") from error
 
 
-def remove(opened: OpenFile, root: bytes, directory: bytes, name: bytes, stamp: Stamp) -> None:
+def remove(opened: Held, root: bytes, directory: bytes, name: bytes, stamp: Stamp) -> None:
     """The name is gone from its directory; raises as `last_look` does."""
     with last_look(opened, root, directory, name, stamp) as parent:
         os.unlink(name, dir_fd=parent)

@@ -5,15 +5,18 @@ on it is told by the scenarios.
 """
 
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
-from immich_sync.core.errors import FileUnreadable, FileVanished
-from immich_sync.core.ports import Changes, Entry, RootIdentity, WatchHealth
+from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, FileVanished
+from immich_sync.core.ports import Changes, Entry, RootIdentity, Source, Target, WatchHealth
 from immich_sync.core.types import Evidence, Stamp
+
+ASIDE = b"/quarantine"
+"""A second root: where files are put aside. Nobody watches it, and it is never unmounted."""
 
 Happening = Callable[[str], None]
 """Told of each effect before it takes place; may raise, and then it does not."""
@@ -77,6 +80,7 @@ class MemoryDisk:
     """What lies at the one root: the mounted volume; and who wants to hear of changes."""
 
     mounted: Volume = field(default_factory=lambda: volume("home"))
+    aside: dict[bytes, Inode] = field(default_factory=dict)  # what lies below ASIDE
     missing: bool = False  # not even a mount point is there
     broken: set[bytes] = field(default_factory=set)  # files and directories that give EIO
     traps: list[Trap] = field(default_factory=list)
@@ -189,18 +193,16 @@ class MemoryDisk:
 
     def stat(self, root: bytes, relative: bytes) -> Stamp | None:
         """The stamp of a file. Raises FileUnreadable."""
-        del root
         self.happening(f"stat {relative!r}")
         self.refuse_if_broken(relative)
-        inode = None if self.missing else self.files.get(relative)
+        inode = self._below(root).get(relative)
         return None if inode is None else inode.stamp
 
     def open(self, root: bytes, relative: bytes) -> MemorySource:
         """The file. Raises FileVanished, FileUnreadable."""
-        del root
         self.happening(f"open {relative!r}")
         self.refuse_if_broken(relative)
-        inode = None if self.missing else self.files.get(relative)
+        inode = self._below(root).get(relative)
         if inode is None:
             raise FileVanished("it is not there any more")
         self.opens += 1
@@ -217,6 +219,60 @@ class MemoryDisk:
         del root
         self.happening("identify")
         return None if self.missing else self.mounted.identity
+
+    def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
+        """The names of the files directly in a directory."""
+        self.happening(f"names {directory!r}")
+        found = (path.rpartition(b"/") for path in sorted(self._below(root)))
+        return [name for above, _, name in found if above == directory]
+
+    def links(self, root: bytes, relative: bytes) -> int:
+        """How many names the file has; a directory has one."""
+        self.happening(f"links {relative!r}")
+        below = self._below(root)
+        inode = below.get(relative)
+        if inode is None:
+            return int(any(path.startswith(relative + b"/") for path in below))
+        return sum(one is inode for one in below.values())
+
+    def unlink(self, source: Source, root: bytes, relative: bytes, stamp: Stamp) -> None:
+        """The name is gone. Raises FileChanged."""
+        self.happening(f"remove {relative!r}")
+        self._last_look(source, root, relative, stamp)
+        del self._below(root)[relative]
+        self._gone(root, relative)
+        self.happening(f"removed {relative!r}")
+
+    def move(self, source: Source, root: bytes, relative: bytes, stamp: Stamp, to: Target) -> None:
+        """The file has another name, below another root perhaps. Raises FileTrouble."""
+        self.happening(f"move {relative!r}")
+        self._last_look(source, root, relative, stamp)
+        target = self._below(to.root)
+        if to.relative in target:
+            raise FileTrouble("something lies there already")
+        inode = self._below(root).pop(relative)
+        self._ticks += 1
+        inode.stamp = inode.stamp._replace(ctime_ns=inode.stamp.ctime_ns + self._ticks)
+        target[to.relative] = inode
+        self._gone(root, relative)
+        if to.root != ASIDE:
+            self.notice(to.relative, Evidence.FINISHED)
+        self.happening(f"moved {relative!r}")
+
+    def _below(self, root: bytes) -> dict[bytes, Inode]:
+        if root == ASIDE:
+            return self.aside
+        return {} if self.missing else self.files
+
+    def _last_look(self, source: Source, root: bytes, relative: bytes, stamp: Stamp) -> None:
+        inode = self._below(root).get(relative)
+        same = isinstance(source, MemorySource) and source.inode is inode
+        if inode is None or not same or inode.stamp != stamp:
+            raise FileChanged("it changed since; it is kept")
+
+    def _gone(self, root: bytes, relative: bytes) -> None:
+        if root != ASIDE:
+            self.notice(relative, None)
 
     def refuse_if_broken(self, path: bytes) -> None:
         """Raises FileUnreadable for a path on a bad sector."""
