@@ -19,6 +19,7 @@ from immich_sync.headroom import Headroom
 from immich_sync.immich.about import Me, Version
 from immich_sync.immich.check import Presence, checker
 from immich_sync.immich.client import Immich
+from immich_sync.slots import Slots
 from immich_sync.store import accounts
 from immich_sync.world import World
 
@@ -43,7 +44,7 @@ class Link:
         self.immich = immich
         self.checker: Coalescer[Checksum, Presence] = checker(immich)
         self.flights = Flights()
-        self.uploads = anyio.CapacityLimiter(limits.uploads)
+        self.uploads = Slots(limits.uploads)
         self.version: Version | None = None  # None until the server has answered
         self.restored: Callable[[], bool] = lambda: False  # the ledger, and not audited since
         self.version_since: float | None = None  # when we first saw it, wall-clock seconds

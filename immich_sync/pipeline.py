@@ -145,7 +145,7 @@ class _Climb:
         place, disk = self.due.job.place, self.world.disk
         root = self.route.folder.root
         read: Digest = await self.world.blocking(
-            self.route.hashing, digest, disk, root, place.relative, self.due.job.stamp
+            self.route.hashing_of(self.due), digest, disk, root, place.relative, self.due.job.stamp
         )
         motion = read.content_identifier is not None and await self.world.blocking(
             self.route.looking, has_still, disk, root, place.directory, place.name
@@ -184,7 +184,7 @@ class _Climb:
                 return replace(facts, absent=False)  # these bytes were just sent: ask again
             if self.route.headroom and facts.stamp:
                 await self.route.headroom.reserve(facts.stamp.size)
-            async with self.route.uploads:
+            async with self.route.uploads.taken(facts.stamp.size if facts.stamp else 0):
                 began = anyio.current_time()
                 try:
                     sidecar, uploaded = await self._send(facts)

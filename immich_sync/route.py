@@ -7,17 +7,16 @@ makes it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import anyio
-
 from immich_sync.coalesce import Coalescer
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane
-from immich_sync.core.types import AccountId, Checksum
+from immich_sync.core.types import AccountId, Checksum, Due
 from immich_sync.flights import Flights
 from immich_sync.headroom import Headroom
 from immich_sync.immich.check import Presence
 from immich_sync.immich.client import Immich
 from immich_sync.joining import Joiner
+from immich_sync.slots import Slots
 from immich_sync.tombstones import Tombstones
 
 
@@ -31,7 +30,7 @@ class Route:
     checker: Coalescer[Checksum, Presence]
     joiner: Joiner
     flights: Flights
-    uploads: anyio.CapacityLimiter  # how many at once, shared by the account's folders
+    uploads: Slots  # how many at once, shared by the account's folders
     looking: Lane  # calls that ask this folder's disk for little: stat, list, open
     hashing: Lane  # calls that read much, bounded by what its disk bears
     moved: Callable[[int], None] = lambda _: None  # told how many bytes of an upload went out
@@ -41,6 +40,11 @@ class Route:
     missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
     headroom: Headroom | None = None  # None: a person wants these files up, room or not
     believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know
+
+    def hashing_of(self, due: Due) -> Lane:
+        """Where its bytes are read: large files have a lane of their own, not to be in the way."""
+        lane = self.hashing
+        return Lane(f"{lane.name}, large", max(1, lane.width - 1)) if due.is_large else lane
 
     def is_open(self) -> bool:
         """Whether the server is thought to answer, to have room, and to be the right one."""

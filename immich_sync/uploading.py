@@ -60,6 +60,7 @@ from immich_sync.progress import Progress
 from immich_sync.removing import Gate, delete_all
 from immich_sync.results import FailedEntry, UploadResult
 from immich_sync.route import Route
+from immich_sync.slots import Slots
 from immich_sync.sorting import Ended, Learnt, Sorter
 from immich_sync.store import accounts
 from immich_sync.store.recall import recall
@@ -129,7 +130,7 @@ class Upload:
         self._learnt = learnt
         self._progress = progress
         self._disk = LocalDisk()
-        self._uploads = anyio.CapacityLimiter(wish.concurrency)
+        self._uploads = Slots(wish.concurrency, reserved=0)
         self._routes: dict[FolderId, Route] = {}
         self._sizes: dict[Place, int] = {}  # of the files in hand, in bytes
         self._over: ServerTrouble | None = None  # why nothing more is tried

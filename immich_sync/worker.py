@@ -42,6 +42,8 @@ from immich_sync.route import Route
 from immich_sync.store import queue
 from immich_sync.world import World
 
+RESERVED = 8
+"""One worker in so many is for files that are not large."""
 RECENT = 200
 """Jobs whose ends tell the pace."""
 SUSPICIOUS = 3
@@ -71,6 +73,7 @@ class Crew:
         self.routes: dict[FolderId, Route] = {}  # of the folders whose account has been reached
         self.paused: set[FolderId] = set()  # by a person
         self.busy: dict[Place, Job] = {}
+        self._large: set[Place] = set()  # of those that are busy
         self.failures = 0  # attempts that failed since the start
         self.outcomes: Counter[str] = Counter()  # how attempts ended since the start
         self.measures = measures or Measures()
@@ -137,16 +140,29 @@ class Crew:
             return LONGEST_REST
         store = self._world.store
         due: list[Due] = []
-        for folder, share in self._shares(folders).items():
+        shares, large = self._shares(folders), self._room_for_large()
+        for folder, share in shares.items():
             limit = min(room - len(due), share)
-            due += await store(queue.take, now=now, limit=limit, folders=[folder], busy=busy)
+            due += await store(
+                queue.take, now=now, limit=limit, folders=[folder], busy=busy,
+                large=large - sum(one.is_large for one in due),
+            )  # fmt: skip
         if not due:
-            at = await store(queue.next_due, now=now, folders=folders, busy=busy)
+            at = await store(
+                queue.next_due, now=now, folders=list(shares), busy=busy, large=large
+            )
             return LONGEST_REST if at is None else max(0.0, at - now)
         for one in due:
             self.busy[one.job.place] = one.job
+            if one.is_large:
+                self._large.add(one.job.place)
             await jobs.send(one)
         return LONGEST_REST  # the first of them to finish rings
+
+    def _room_for_large(self) -> int:
+        """How many more large files may be taken on: a photo must not wait for sixty videos."""
+        whole = self._limits.in_flight
+        return whole - max(whole // RESERVED, min(1, whole - 1)) - len(self._large)
 
     def _shares(self, folders: Sequence[FolderId]) -> Mapping[FolderId, int]:
         """How many more files of each folder may be taken on.
@@ -170,6 +186,7 @@ class Crew:
                 if records:
                     await self._world.journal.commit(*records)
                 del self.busy[job.place]
+                self._large.discard(job.place)
                 self._ends.append(anyio.current_time())
                 self.bell.ring()
 

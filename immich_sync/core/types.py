@@ -19,6 +19,10 @@ AlbumId = NewType("AlbumId", str)
 """Immich's UUID of an album."""
 
 
+LARGE = 32 * 1024 * 1024
+"""Bytes from which on a file must not hold up the others."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """A text that shows itself nowhere but through `reveal`."""
@@ -174,6 +178,12 @@ class Due:
     job: Job
     file: File | None
     asset: Asset | None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its bytes, as far as their number is known, keep a worker busy for long."""
+        stamp = self.job.stamp or (self.file and self.file.stamp)
+        return stamp is not None and stamp.size >= LARGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from immich_sync.store.rows import Key, Row, asset_of, file_of, key, stamp_colum
 
 FAR = 7 * 24 * 3600.0
 """No job waits this long, in seconds: a later `due_at` means that the wall clock jumped back."""
+LOOKED = 1000
+"""Large files' jobs that are passed over at a time, in search of small ones."""
 _EVER = float("inf")
 
 
@@ -85,28 +87,47 @@ def take(
     limit: int,
     folders: Collection[FolderId],
     busy: Collection[Place],
+    large: int | None = None,
 ) -> list[Due]:
     """At most `limit` due jobs of `folders` that are not `busy`, with what is known of their paths.
 
-    Ordered by priority, then by the time they became due, then by folder, directory and name.
-    Nothing is written: a job is over only by Done. Raises StateTrouble.
+    At most `large` of them (None: any number) are of large files, as far as sizes are known; for
+    smaller ones no more than LOOKED large ones are passed over. Ordered by priority, then by the
+    time they became due, then by folder, directory and name. Nothing is written: a job is over
+    only by Done. Raises StateTrouble.
     """
     taken = frozenset(busy)
     with database.reading() as connection:
         rows = _due(connection, now, folders)
-        return list(
-            islice((due for due in map(_due_of, rows) if due.job.place not in taken), limit)
-        )
+        free = (due for due in map(_due_of, rows) if due.job.place not in taken)
+        return list(islice(free if large is None else _sparing(free, large), limit))
+
+
+def _sparing(free: Iterator[Due], large: int) -> Iterator[Due]:
+    passed = 0
+    for due in free:
+        if not due.is_large:
+            yield due
+        elif large > 0:
+            large -= 1
+            yield due
+        elif (passed := passed + 1) > LOOKED:
+            return
 
 
 def next_due(
-    database: Database, *, now: float, folders: Collection[FolderId], busy: Collection[Place] = ()
+    database: Database,
+    *,
+    now: float,
+    folders: Collection[FolderId],
+    busy: Collection[Place] = (),
+    large: int | None = None,
 ) -> float | None:
     """When `take` will next have something: `now` if it has already, None if nothing waits.
 
     Wall-clock seconds. Raises StateTrouble.
     """
-    if take(database, now=now, limit=1, folders=folders, busy=busy):
+    if take(database, now=now, limit=1, folders=folders, busy=busy, large=large):
         return now
     taken = {key(place) for place in busy}
     with database.reading() as connection:

@@ -5,7 +5,8 @@ from pathlib import Path
 import anyio
 
 from immich_sync.core.folder import Limits
-from immich_sync.sandbox import Status, stored_assets
+from immich_sync.core.types import LARGE
+from immich_sync.sandbox import Delay, Status, stored_assets
 from tests.faults.stage import Stage, simulate, until
 
 FILES = 60
@@ -31,3 +32,25 @@ def test_a_server_that_refuses_every_upload_is_not_sent_every_file(tmp_path: Pat
 
     assert sent < FILES
     assert stored == FILES
+
+
+def test_large_videos_leave_room_for_a_photo(tmp_path: Path) -> None:
+    """Although they came first, fill what they may, and take for ever to go up."""
+
+    async def scenario() -> tuple[int, list[str]]:
+        stage = Stage(6, tmp_path)
+        limits = Limits(in_flight=4, uploads=2)
+        stuck = stage.faults.add(
+            Delay(250.0), method="POST", path="/api/assets", exact=True, times=1
+        )
+        async with stage.daemon(stage.setup(limits=limits)) as engine:
+            for number in range(5):
+                stage.disk.write(b"%d.raw" % number, bytes([number]) * LARGE, stage.clock.now())
+            await until(lambda: stuck.fired == 1 and len(engine.crew.busy) == 3, within=900)
+            stage.disk.write(b"new.raw", b"a photo", stage.clock.now())
+            await until(lambda: bool(stored_assets(stage.server)), within=50)
+            return len(engine.crew.busy), [one.name for one in stored_assets(stage.server)]
+
+    busy, stored = simulate(scenario, seed=6)
+
+    assert (busy, stored) == (3, ["new.raw"])
