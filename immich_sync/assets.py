@@ -5,12 +5,13 @@ length of an `async with`, and everything it does is done by the daemon's own pi
 """
 
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 import anyio
@@ -26,8 +27,9 @@ from immich_sync.arguments import (
 from immich_sync.core.folder import Folder, Limits
 from immich_sync.core.media import compile_ignore
 from immich_sync.core.ports import Lane
-from immich_sync.downloading import Destination, OnExists
-from immich_sync.fetching import Fetcher
+from immich_sync.core.types import AssetId
+from immich_sync.downloading import Destination, OnExists, Wanted
+from immich_sync.fetching import Fetcher, checked_size
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.scan import Policy
 from immich_sync.flights import Flights
@@ -172,7 +174,8 @@ class AssetsApi:
         """The path of the asset's original in `out_dir`, whole and proved by its checksum.
 
         An earlier download that broke is gone on with; a file that is there already is not sent
-        again; another one in its way raises, or is dealt with as `on_exists` says. `key` or `slug`
+        again; another one in its way raises, or is dealt with as `on_exists` says (with "skip", its
+        path is returned). `key` or `slug`
         are a public link's, and need no API key. With `edited` it is the file as it was edited in
         Immich, which has no checksum to be proved by. `_headers` go along with each request, for
         what stands in front of the server.
@@ -181,7 +184,7 @@ class AssetsApi:
         """
         goal = Destination(Path(out_dir), filename, on_exists)
         async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
-            return await fetcher.original(asset_id(id), goal, edited=edited)
+            return await fetcher.one(fetcher.original(asset_id(id), edited=edited), goal)
 
     async def view_asset_to_file(  # noqa: PLR0913 - the seed's parameters, and ours by keyword
         self,
@@ -200,9 +203,9 @@ class AssetsApi:
 
         Otherwise as `download_asset_to_file`.
         """
-        goal = Destination(Path(out_dir), filename, on_exists)
+        goal, size = Destination(Path(out_dir), filename, on_exists), checked_size(size)
         async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
-            return await fetcher.view(asset_id(id), goal, size)
+            return await fetcher.one(fetcher.view(asset_id(id), size), goal)
 
     async def play_asset_video_to_file(
         self,
@@ -222,7 +225,7 @@ class AssetsApi:
         """
         goal = Destination(Path(out_dir), filename, on_exists)
         async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
-            return await fetcher.video(asset_id(id), goal)
+            return await fetcher.one(fetcher.video(asset_id(id)), goal)
 
     async def download_archive_to_file(  # noqa: PLR0913 - all but the first two by keyword
         self,
@@ -276,7 +279,42 @@ class AssetsApi:
         async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
             if album is not None:
                 assets = await fetcher.members(album)
-            return await fetcher.originals(goal, assets, concurrency)
+            return await fetcher.several(goal, assets, concurrency, fetcher.original)
+
+    async def download_files(  # noqa: PLR0913 - all but the first two by keyword
+        self,
+        ids: Sequence[UUID | str],
+        out_dir: str | Path,
+        *,
+        kind: Literal["original", "edited", "view", "video"] = "original",
+        size: str | None = None,
+        key: str | None = None,
+        slug: str | None = None,
+        filename: str | None = None,
+        concurrency: int = 4,
+        show_progress: bool = False,
+        on_exists: OnExists = "error",
+        _headers: Mapping[str, str] | None = None,
+    ) -> DownloadResult:
+        """What the three methods for single files do, for several assets, and what became of each.
+
+        The result says which files were proved, and which were skipped for another one of their
+        name. `size` is that of views; a `filename` goes with one asset only. Otherwise as
+        `download_originals_to_folder`.
+        """
+        assets, size = [asset_id(one) for one in ids], checked_size(size)
+        if filename is not None and len(assets) > 1:
+            raise ValueError("a filename goes with one asset only")
+        at_least_one("concurrency", concurrency)
+        goal = Destination(Path(out_dir), filename, on_exists)
+        async with self._fetcher(Link(key, slug, _headers), show_progress=show_progress) as fetcher:
+            wants: dict[str, Callable[[AssetId], Awaitable[Wanted]]] = {
+                "original": fetcher.original,
+                "edited": partial(fetcher.original, edited=True),
+                "view": partial(fetcher.view, size=size),
+                "video": fetcher.video,
+            }
+            return await fetcher.several(goal, assets, concurrency, wants[kind])
 
     @asynccontextmanager
     async def _fetcher(self, link: Link, *, show_progress: bool) -> AsyncIterator[Fetcher]:

@@ -5,6 +5,7 @@ Its own module because this is the whole story of a download, as `pipeline` is t
 
 import os
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
@@ -17,7 +18,8 @@ from immich_sync.core.errors import FileTrouble, Overloaded, Unreachable
 from immich_sync.core.filenames import chosen, numbered
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Blocking, Lane
-from immich_sync.filesystem.landing import Landing, checksum_of, in_the_way, land_at
+from immich_sync.core.types import Checksum
+from immich_sync.filesystem.landing import Landing, checksum_of, in_the_way, land_at, tidy
 from immich_sync.immich.client import Call, Immich
 from immich_sync.immich.download import Info, Part, opened
 from immich_sync.progress import Progress
@@ -37,6 +39,19 @@ class Corrupt(FileTrouble):
     """What arrived is not what Immich says that it has."""
 
 
+class Unprovable(FileTrouble):
+    """Nobody could tell whether all of it arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Where a download ended: at its own file, or at another one that stays (`skipped`)."""
+
+    path: Path
+    verified: bool  # whether its bytes hash to what the server says of the asset
+    skipped: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One file to be had."""
@@ -50,13 +65,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where files go, and what becomes of others that are in the way; `folder` is made."""
+    """Where files go, and what becomes of others that are in the way; `folder` is made.
+
+    With `searched`, a file that is there already is found under its second names as well, before
+    anything is done about another one that has its first.
+    """
 
     folder: Path
     filename: str | None = None
     on_exists: OnExists = "error"
+    searched: bool = False
     taken: set[Path] = field(default_factory=set)  # by files of the same run
-    choosing: dict[str, anyio.Lock] = field(default_factory=dict)  # one name, one at a time
+    looking: dict[Path, anyio.Lock] = field(default_factory=dict)  # one at a time looks at a path
 
     def __post_init__(self) -> None:
         if self.on_exists not in get_args(OnExists):
@@ -67,6 +87,7 @@ class _Came(Enum):
     """How a request for a file ended."""
 
     BEFORE = auto()  # the file was there already
+    NEVER = auto()  # another file is there, and stays
     LATER = auto()  # part of it was: ask for the rest
     NOW = auto()  # all of it is in hand
 
@@ -92,23 +113,31 @@ class Download:
         self._leftovers = False  # an earlier download's bytes are among those in hand
         self._modified = wanted.info.modified if wanted.info else None
 
-    async def run(self) -> Path:
-        """The path of the file, which is whole, or was there before.
+    async def run(self) -> Arrived:
+        """The file is there, whole, or was before; or another one is that was to be left alone.
 
         A connection that breaks is followed by another, which goes on where it broke. Raises
-        InTheWay, Corrupt and other FileTrouble, Unavailable, ServerTrouble; what has arrived until
-        then is kept for the next call. Raises ValueError if the given name is no name.
+        InTheWay, Corrupt, Unprovable and other FileTrouble, Unavailable, ServerTrouble; what has
+        arrived until then is kept for the next call. Raises ValueError if the given name is none.
         """
         try:
             while True:
-                if await self._persist() is _Came.BEFORE:
-                    return self._target
-                if await self._proved():
-                    return await self._finish()
+                came = await self._persist()
+                if came is _Came.NEVER:
+                    return Arrived(self._target, verified=False, skipped=True)
+                if came is _Came.NOW and not await self._proved():
+                    continue
+                if came is _Came.NOW:
+                    await self._finish()
+                return Arrived(self._target, verified=self._checksum is not None)
         finally:
             if self._landing is not None:
                 with anyio.CancelScope(shield=True):
                     await self._blocking(WRITING, _leave, self._landing)
+
+    @property
+    def _checksum(self) -> Checksum | None:
+        return self._wanted.info.checksum if self._wanted.info else None
 
     async def _persist(self) -> _Came:
         """Ask until the file is there, or connections break without getting any further."""
@@ -135,21 +164,32 @@ class Download:
             self._immich, self._wanted.call, start=start, validator=validator
         ) as part:
             if known is None:
-                if await self._placed(part):
-                    return _Came.BEFORE
+                if (place := await self._placed(part)) is not None:
+                    return place
+                self._demand_an_end(part)
                 landing = await self._land(part)
                 if self._leftovers:
                     return _Came.NOW if landing.size == part.total else _Came.LATER
             else:
                 landing = known
+                self._demand_an_end(part)
                 if part.start != landing.size:
                     await self._restart(landing)
             await self._blocking(WRITING, landing.begin, part.validator)
             await self._receive(landing, part)
         return _Came.NOW
 
-    async def _placed(self, part: Part) -> bool:
-        """Where the file goes is decided; whether it is there already."""
+    def _demand_an_end(self, part: Part) -> None:
+        if part.delimited or self._checksum is not None:
+            return
+        raise Unprovable(
+            f"The answer does not say where it ends while {self._wanted.call.what}, so nobody could"
+            " tell whether all of it arrived; nothing was saved. A proxy in between may be"
+            " speaking HTTP/1.0: let it speak HTTP/1.1."
+        )
+
+    async def _placed(self, part: Part) -> _Came | None:
+        """Where the file goes is decided; how that ended, if nothing has to come."""
         destination = self._destination
         name = chosen(
             destination.filename,
@@ -159,32 +199,62 @@ class Download:
         )
         self._modified = self._modified or part.modified
         await self._blocking(WRITING, _make, destination.folder)
-        async with destination.choosing.setdefault(name, anyio.Lock()):
-            return await self._choose(name, part)
+        if destination.searched and await self._found(name, part):
+            return _Came.BEFORE
+        return await self._choose(name, part)
 
-    async def _choose(self, name: str, part: Part) -> bool:
-        wanted, destination = self._wanted, self._destination
-        for number in count(1):
-            target = destination.folder / (numbered(name, number) if number > 1 else name)
-            if target in destination.taken:
-                continue
-            self._target = target
-            if not await self._blocking(WRITING, os.path.lexists, target):
-                break
-            if await self._blocking(
-                WRITING, _is_same, target, part.total, wanted.info, self._modified
-            ):
-                destination.taken.add(target)
-                return True
-            match destination.on_exists:
-                case "skip":
+    async def _found(self, name: str, part: Part) -> bool:
+        """Whether the file lies there under its name or a second one."""
+        for target in self._names(name):
+            async with self._alone(target):
+                if target in self._destination.taken:
+                    continue
+                if not await self._blocking(WRITING, os.path.lexists, target):
+                    return False
+                if await self._is_there(target, part):
                     return True
-                case "error":
-                    raise in_the_way(target)
-                case "overwrite":
-                    break
-        destination.taken.add(self._target)
-        return False
+        raise AssertionError("there is no end of names")
+
+    async def _choose(self, name: str, part: Part) -> _Came | None:
+        destination = self._destination
+        for target in self._names(name):
+            async with self._alone(target):
+                if target in destination.taken:
+                    continue
+                self._target = target
+                if await self._blocking(WRITING, os.path.lexists, target):
+                    if await self._is_there(target, part):
+                        return _Came.BEFORE
+                    match destination.on_exists:
+                        case "skip":
+                            return _Came.NEVER
+                        case "error":
+                            raise in_the_way(target)
+                        case "rename":
+                            continue
+                destination.taken.add(target)
+                return None
+        raise AssertionError("there is no end of names")
+
+    def _names(self, name: str) -> Iterator[Path]:
+        yield self._destination.folder / name
+        for number in count(2):
+            yield self._destination.folder / numbered(name, number)
+
+    def _alone(self, target: Path) -> anyio.Lock:
+        """Held while it is found out what lies there: who comes second must see what came of it."""
+        return self._destination.looking.setdefault(target, anyio.Lock())
+
+    async def _is_there(self, target: Path, part: Part) -> bool:
+        """Whether the very file lies there; then it is this download's."""
+        same = await self._blocking(
+            WRITING, _is_same, target, part.total, self._wanted.info, self._modified
+        )
+        if same:
+            self._target = target
+            self._destination.taken.add(target)
+            await self._blocking(WRITING, tidy, target)
+        return same
 
     async def _land(self, part: Part) -> Landing:
         """The landing, with what is left of an earlier download of the very same file."""
@@ -228,7 +298,7 @@ class Download:
         landing, wanted = self._landing, self._wanted
         if landing is None:
             raise AssertionError("nothing is proved that has not landed")
-        checksum = wanted.info.checksum if wanted.info else None
+        checksum = self._checksum
         if checksum is None or landing.checksum() == checksum:
             if not wanted.is_zip or await self._blocking(WRITING, zipfile.is_zipfile, landing.temp):
                 return True
@@ -241,13 +311,12 @@ class Download:
             " Something on the way may be changing it, or the server's disk may be failing."
         )
 
-    async def _finish(self) -> Path:
+    async def _finish(self) -> None:
         landing = self._landing
         if landing is None:
             raise AssertionError("nothing is finished that has not landed")
         overwrite = self._destination.on_exists == "overwrite"
         await self._blocking(WRITING, landing.finish, self._modified, overwrite=overwrite)
-        return self._target
 
 
 def _leave(landing: Landing) -> None:

@@ -3,23 +3,33 @@
 Its own module because one download knows nothing of the others, and a caller should not have to.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import anyio
+import structlog
 
-from immich_sync.core.errors import NotImmich, Refused, SyncTrouble, Untrusted
+from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, SyncTrouble, Untrusted
 from immich_sync.core.ports import Blocking
 from immich_sync.core.types import AlbumId, AssetId
-from immich_sync.downloading import Destination, Download, Wanted
+from immich_sync.downloading import Arrived, Destination, Download, Wanted
+from immich_sync.filesystem.landing import InTheWay
 from immich_sync.immich import download
 from immich_sync.immich.client import Immich
 from immich_sync.immich.download import Link
 from immich_sync.progress import Progress
-from immich_sync.results import DownloadedEntry, DownloadResult, NotDownloadedEntry
+from immich_sync.results import (
+    DownloadedEntry,
+    DownloadResult,
+    NotDownloadedEntry,
+    SkippedEntry,
+)
+
+log = structlog.get_logger()
 
 SIZES = ("thumbnail", "preview", "fullsize")
 
@@ -33,29 +43,29 @@ class Fetcher:
     blocking: Blocking
     progress: Progress
 
-    async def original(
-        self, asset: AssetId, destination: Destination, *, edited: bool = False
-    ) -> Path:
-        """The file as it was uploaded, proved by its checksum; or as it was edited."""
-        with self._single():
-            return await self._original(asset, destination, edited=edited)
+    async def original(self, asset: AssetId, *, edited: bool = False) -> Wanted:
+        """The file as it was uploaded, to be proved by its checksum; or as it was edited."""
+        call = download.original(asset, self.link, edited=edited)
+        kind = "edited" if edited else "original"
+        info = None if edited else await self._info(asset)
+        return Wanted(call, f"orig-{asset}", f"{kind} {asset}", info)
 
-    async def view(self, asset: AssetId, destination: Destination, size: str | None) -> Path:
+    async def view(self, asset: AssetId, size: str | None) -> Wanted:
         """A picture of it in one of the SIZES, each of which has a name of its own."""
-        if size is not None and size not in SIZES:
-            raise ValueError(f"size must be one of {', '.join(SIZES)}")
         call = download.thumbnail(asset, self.link, size)
         name = "thumb" if size in {None, SIZES[0]} else size
-        wanted = Wanted(call, f"{name}-{asset}", f"{size or SIZES[0]} {asset}")
-        with self._single():
-            return await self._get(wanted, destination)
+        return Wanted(call, f"{name}-{asset}", f"{size or SIZES[0]} {asset}")
 
-    async def video(self, asset: AssetId, destination: Destination) -> Path:
+    async def video(self, asset: AssetId) -> Wanted:
         """The video as browsers play it."""
         call = download.playback(asset, self.link)
-        wanted = Wanted(call, f"video-{asset}", f"video {asset}")
-        with self._single():
-            return await self._get(wanted, destination)
+        return Wanted(call, f"video-{asset}", f"video {asset}")
+
+    async def one(self, wanting: Awaitable[Wanted], destination: Destination) -> Path:
+        """The path of the only file there is to fetch, or of another that was left in its place."""
+        self.progress.expect(1, 0)
+        with self._counted():
+            return (await self._get(await wanting, destination)).path
 
     async def archives(
         self,
@@ -79,67 +89,94 @@ class Fetcher:
             call = download.archive(part.assets, self.link)
             identity = f"archive {' '.join(part.assets)}"
             wanted = Wanted(call, stem, identity, is_zip=True)
-            named = Destination(destination.folder, name, destination.on_exists, destination.taken)
+            named = replace(destination, filename=name)
             with self._counted():
-                paths.append(await self._get(wanted, named))
+                paths.append((await self._get(wanted, named)).path)
         return paths
 
-    async def originals(
-        self, destination: Destination, assets: Sequence[AssetId], concurrency: int
+    async def several(
+        self,
+        destination: Destination,
+        assets: Sequence[AssetId],
+        concurrency: int,
+        want: Callable[[AssetId], Awaitable[Wanted]],
     ) -> DownloadResult:
-        """Each asset's original in the folder, several at a time; what is there is not sent again.
+        """A file of each asset in the folder, some at a time; what is there is not sent again.
 
-        Raises NotImmich, Refused or Untrusted: then no other asset would fare better.
+        Raises NotImmich, Refused or Untrusted: then no other asset would fare better. Raises
+        other ServerTrouble if it was all that any asset met.
         """
-        wanted = dict.fromkeys(assets)
+        wanted = list(dict.fromkeys(assets))
         self.progress.expect(len(wanted), 0)
-        waiting = iter(wanted)
-        downloaded: list[DownloadedEntry] = []
-        failed: list[NotDownloadedEntry] = []
-        async with anyio.create_task_group() as tasks:
-            for _ in range(min(concurrency, len(assets))):
-                tasks.start_soon(self._one_by_one, waiting, destination, downloaded, failed)
-        return DownloadResult(
-            downloaded=sorted(downloaded, key=lambda one: one.filepath), failed=failed
-        )
+        result = DownloadResult(downloaded=[], failed=[])
+        troubles: list[SyncTrouble] = []
+        destination = replace(destination, searched=True)
+        # Whose file has the name may still be on its way: before others are told to be in the way,
+        # every file of this run is in its place.
+        first = replace(destination, on_exists="error")
+        later: list[AssetId] = []
+        run = partial(self._some, concurrency=concurrency, want=want, result=result)
+        if destination.on_exists == "rename":
+            await run(wanted, destination, troubles)
+        else:
+            await run(wanted, first, troubles, later)
+            await run(later, destination, troubles)
+        worst = [one for one in troubles if isinstance(one, ServerTrouble)]
+        if worst and len(worst) == len(wanted):
+            raise worst[0]
+        result.downloaded.sort(key=lambda one: one.filepath)
+        return result
 
     async def members(self, album: AlbumId) -> list[AssetId]:
         """The assets of an album, motion parts included."""
         parts = await download.contents(self.immich, self.link, album=album)
         return [asset for part in parts for asset in part.assets]
 
-    async def _one_by_one(
+    async def _some(
         self,
-        waiting: Iterator[AssetId],
+        assets: Sequence[AssetId],
         destination: Destination,
-        downloaded: list[DownloadedEntry],
-        failed: list[NotDownloadedEntry],
+        troubles: list[SyncTrouble],
+        later: list[AssetId] | None = None,
+        *,
+        concurrency: int,
+        want: Callable[[AssetId], Awaitable[Wanted]],
+        result: DownloadResult,
     ) -> None:
-        for asset in waiting:
-            try:
-                with self._counted():
-                    path = await self._original(asset, destination)
-            except (NotImmich, Refused, Untrusted):
-                raise
-            except SyncTrouble as trouble:
-                failed.append(NotDownloadedEntry(asset_id=UUID(asset), error=str(trouble)))
-            else:
-                downloaded.append(DownloadedEntry(asset_id=UUID(asset), filepath=path))
+        waiting = iter(assets)
 
-    async def _original(
-        self, asset: AssetId, destination: Destination, *, edited: bool = False
-    ) -> Path:
-        info = None if edited else await download.info(self.immich, asset, self.link)
-        call = download.original(asset, self.link, edited=edited)
-        kind = "edited" if edited else "original"
-        return await self._get(Wanted(call, f"orig-{asset}", f"{kind} {asset}", info), destination)
+        async def work() -> None:
+            for asset in waiting:
+                try:
+                    arrived = await self._get(await want(asset), destination)
+                except (NotImmich, Refused, Untrusted):
+                    raise
+                except SyncTrouble as trouble:
+                    if later is not None and isinstance(trouble, InTheWay):
+                        later.append(asset)
+                        continue
+                    troubles.append(trouble)
+                    failed = NotDownloadedEntry(asset_id=UUID(asset), error=str(trouble))
+                    result.failed.append(failed)
+                else:
+                    _sort(result, UUID(asset), arrived)
+                self.progress.finished()
 
-    @contextmanager
-    def _single(self) -> Iterator[None]:
-        """The only file there is to fetch."""
-        self.progress.expect(1, 0)
-        with self._counted():
-            yield
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(concurrency, len(assets))):
+                tasks.start_soon(work)
+
+    async def _info(self, asset: AssetId) -> download.Info | None:
+        """What the server says of the asset; None if it may not be asked.
+
+        Reading takes another permission (`asset.read`) than downloading: without it the file comes
+        all the same, and nothing proves it.
+        """
+        try:
+            return await download.info(self.immich, asset, self.link)
+        except Refused as refused:
+            log.warning("not_verified", asset=asset, because=str(refused))
+            return None
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -149,6 +186,21 @@ class Fetcher:
         finally:
             self.progress.finished()
 
-    async def _get(self, wanted: Wanted, destination: Destination) -> Path:
+    async def _get(self, wanted: Wanted, destination: Destination) -> Arrived:
         run = Download(self.immich, self.blocking, self.progress, wanted, destination)
         return await run.run()
+
+
+def checked_size(size: str | None) -> str | None:
+    """The size. Raises ValueError if it is none of SIZES."""
+    if size is not None and size not in SIZES:
+        raise ValueError(f"size must be one of {', '.join(SIZES)}")
+    return size
+
+
+def _sort(result: DownloadResult, asset: UUID, arrived: Arrived) -> None:
+    if arrived.skipped:
+        result.skipped.append(SkippedEntry(asset_id=asset, filepath=arrived.path))
+        return
+    entry = DownloadedEntry(asset_id=asset, filepath=arrived.path, verified=arrived.verified)
+    result.downloaded.append(entry)

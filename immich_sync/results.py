@@ -54,10 +54,21 @@ class FailedEntry(BaseModel):
 
 
 class DownloadedEntry(BaseModel):
-    """An original that lies in its folder, proved by its checksum where Immich knows it."""
+    """A file that lies in its folder."""
 
     asset_id: UUID
     filepath: LocalPath
+    verified: bool = False
+    """Whether its bytes were proved by the checksum that Immich has of the asset: originals only,
+    and only if the key may read it (`asset.read`)."""
+
+
+class SkippedEntry(BaseModel):
+    """An asset that was not downloaded because another file has its name, and was to stay."""
+
+    asset_id: UUID
+    filepath: LocalPath
+    """The other file."""
 
 
 class NotDownloadedEntry(BaseModel):
@@ -72,6 +83,7 @@ class DownloadResult(BaseModel):
 
     downloaded: list[DownloadedEntry]
     failed: list[NotDownloadedEntry]
+    skipped: list[SkippedEntry] = Field(default_factory=list)
 
 
 class UploadStats(BaseModel):

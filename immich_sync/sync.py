@@ -83,3 +83,4 @@ class AssetsApi:
     play_asset_video_to_file = _waiting(assets.AssetsApi.play_asset_video_to_file)
     download_archive_to_file = _waiting(assets.AssetsApi.download_archive_to_file)
     download_originals_to_folder = _waiting(assets.AssetsApi.download_originals_to_folder)
+    download_files = _waiting(assets.AssetsApi.download_files)

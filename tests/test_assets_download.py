@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from immich_sync import AssetsApi, FileTrouble, Misconfigured, Refused, Unreachable
-from immich_sync.downloading import Corrupt
+from immich_sync.assets import DownloadResult, OnExists
+from immich_sync.downloading import Corrupt, Unprovable
 from immich_sync.filesystem.landing import InTheWay
 from immich_sync.immich.download import Unavailable
 from immich_sync.sandbox import ResetResponse, Sandbox, Status
@@ -396,6 +397,138 @@ async def test_an_albums_originals(
         (e.asset_id, e.filepath) for e in first.downloaded
     }
     assert {path: path.stat().st_ino for path in files} == files
+
+
+def contents(folder: Path) -> set[bytes]:
+    """What the files of a folder hold."""
+    return {path.read_bytes() for path in folder.iterdir()}
+
+
+def inodes(folder: Path) -> dict[Path, int]:
+    """Which files bear the names of a folder."""
+    return {path: path.stat().st_ino for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+@pytest.mark.parametrize("on_exists", ["error", "skip", "overwrite", "rename"])
+async def test_equal_names(
+    sandbox: Sandbox, tmp_path: Path, out: Path, on_exists: OnExists, order: tuple[int, ...]
+) -> None:
+    """Two files of one name and one that is called as the second would be: all come, and stay."""
+    paths = [
+        write_photo(tmp_path / "1", "q.jpg"),
+        write_photo(tmp_path / "2", "q.jpg"),
+        write_photo(tmp_path / "3", "q (2).jpg"),
+    ]
+    spy = Spy()
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=spy) as assets:
+        ids = [await put(assets, path) for path in paths]
+        wanted = [ids[number] for number in order]
+
+        async def fetch() -> DownloadResult:
+            return await assets.download_originals_to_folder(wanted, out, on_exists=on_exists)
+
+        first = await fetch()
+        before = inodes(out)
+        again = await fetch()
+        unmoved = inodes(out) == before
+        one = next(path for path in before if path.read_bytes() == paths[1].read_bytes())
+        one.unlink()
+        mended = await fetch()
+
+    for result in (first, again, mended):
+        assert (result.failed, result.skipped) == ([], [])
+        assert all(entry.verified for entry in result.downloaded)
+        assert len({entry.filepath for entry in result.downloaded}) == 3
+    assert unmoved
+    assert len(before) == 3
+    assert contents(out) == {path.read_bytes() for path in paths}
+
+
+async def test_many_equal_names_at_once(assets: AssetsApi, tmp_path: Path, out: Path) -> None:
+    """However many files of few names come at once, none is in another's way."""
+    names = ["q.jpg", "q (2).jpg", "q.jpg", "q (3).jpg", "q (2).jpg"] * 4
+    paths = [write_photo(tmp_path / str(n), name) for n, name in enumerate(names)]
+    ids = [await put(assets, path) for path in paths]
+
+    result = await assets.download_originals_to_folder(ids, out, concurrency=16)
+
+    assert result.failed == []
+    assert contents(out) == {path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("on_exists", ["error", "skip", "overwrite"])
+async def test_a_foreign_file_among_many(
+    assets: AssetsApi, tmp_path: Path, out: Path, on_exists: OnExists
+) -> None:
+    """A file of nobody's in the run is an error, stays and is told of, or is written over."""
+    path = write_photo(tmp_path)
+    asset = await put(assets, path)
+    theirs = write(out, "a.jpg", b"theirs")
+
+    result = await assets.download_originals_to_folder([asset], out, on_exists=on_exists)
+
+    listed_ = (
+        [entry.filepath for entry in result.downloaded],
+        [entry.asset_id for entry in result.failed],
+        [(entry.asset_id, entry.filepath) for entry in result.skipped],
+    )
+    assert (
+        listed_
+        == {
+            "error": ([], [asset], []),
+            "skip": ([], [], [(asset, theirs)]),
+            "overwrite": ([theirs], [], []),
+        }[on_exists]
+    )
+    assert (theirs.read_bytes() == b"theirs") == (on_exists != "overwrite")
+
+
+async def test_without_the_permission_to_read(
+    sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """A key that may download but not read brings the file, and the result says it is unproved."""
+    path = write_photo(tmp_path)
+    asset = await put(assets, path)
+    async with AssetsApi(sandbox.url, sandbox.add_key("asset.download")) as poor:
+        result = await poor.download_files([asset], out)
+        found = await poor.download_asset_to_file(asset, out)
+    proved = await assets.download_files([asset], out)
+
+    assert [(e.filepath, e.verified) for e in result.downloaded] == [(found, False)]
+    assert [(e.filepath, e.verified) for e in proved.downloaded] == [(found, True)]
+    assert found.read_bytes() == path.read_bytes()
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that ends when the connection does, early or not."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
+
+
+async def test_a_body_without_an_end(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """What only a closed connection ends is taken where a checksum proves it, and nowhere else."""
+    path = write_photo(tmp_path)
+
+    def answer(request: httpx.Request, said: object) -> httpx.Response | None:
+        del said
+        if not request.url.path.endswith(("/original", "/thumbnail")):
+            return None
+        headers = {"content-type": "image/jpeg"}
+        return httpx.Response(200, headers=headers, stream=Endless(path.read_bytes()))
+
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=Spy(answer)) as assets:
+        asset = await put(assets, path)
+        found = await assets.download_asset_to_file(asset, out)
+        with pytest.raises(Unprovable, match="where it ends"):
+            await assets.view_asset_to_file(asset, out)
+
+    assert found.read_bytes() == path.read_bytes()
+    assert listed(out) == [found.name]
 
 
 async def test_progress_is_counted(

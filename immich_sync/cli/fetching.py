@@ -15,6 +15,7 @@ from uuid import UUID
 import typer
 
 from immich_sync.cli.options import Config, Json, account_from, logging_for
+from immich_sync.cli.screens import words
 
 if TYPE_CHECKING:
     from immich_sync.assets import AssetsApi, OnExists
@@ -88,14 +89,13 @@ def download(
                 wanted, out, key=key, slug=slug, concurrency=concurrency,
                 show_progress=progress, on_exists=policy,
             )  # fmt: skip
-        return await _each(
-            ids or (),
-            lambda one: assets.download_asset_to_file(
-                one, out, key, slug, filename, progress, on_exists=policy, edited=edited
-            ),
-        )
+        return await assets.download_files(
+            ids or (), out, kind="edited" if edited else "original", key=key, slug=slug,
+            filename=filename, show_progress=progress, on_exists=policy,
+        )  # fmt: skip
 
-    _report(_with_assets(config, account, fetch, public=bool(key or slug)), json=json)
+    result = _with_assets(config, account, fetch, public=bool(key or slug))
+    _report(result, json=json, originals=not edited)
 
 
 def view(
@@ -118,12 +118,10 @@ def view(
     _one_name(ids, filename)
 
     async def fetch(assets: "AssetsApi") -> "DownloadResult":
-        return await _each(
-            ids,
-            lambda one: assets.view_asset_to_file(
-                one, out, key, size, slug, filename, not (json or no_progress), on_exists=policy
-            ),
-        )
+        return await assets.download_files(
+            ids, out, kind="view", size=size, key=key, slug=slug, filename=filename,
+            show_progress=not (json or no_progress), on_exists=policy,
+        )  # fmt: skip
 
     _report(_with_assets(config, account, fetch, public=bool(key or slug)), json=json)
 
@@ -145,12 +143,10 @@ def play(
     _one_name(ids, filename)
 
     async def fetch(assets: "AssetsApi") -> "DownloadResult":
-        return await _each(
-            ids,
-            lambda one: assets.play_asset_video_to_file(
-                one, out, key, slug, filename, not (json or no_progress), on_exists=policy
-            ),
-        )
+        return await assets.download_files(
+            ids, out, kind="video", key=key, slug=slug, filename=filename,
+            show_progress=not (json or no_progress), on_exists=policy,
+        )  # fmt: skip
 
     _report(_with_assets(config, account, fetch, public=bool(key or slug)), json=json)
 
@@ -207,22 +203,6 @@ def _one_name(ids: Sequence[UUID], filename: str | None) -> None:
         raise typer.BadParameter("it goes with one ID only", param_hint="--filename")
 
 
-async def _each(ids: Sequence[UUID], fetch: Callable[[UUID], Awaitable[Path]]) -> "DownloadResult":
-    """One after the other; trouble with one asset does not keep the others."""
-    from immich_sync.core.errors import FileTrouble
-    from immich_sync.results import DownloadedEntry, DownloadResult, NotDownloadedEntry
-
-    result = DownloadResult(downloaded=[], failed=[])
-    for one in ids:
-        try:
-            path = await fetch(one)
-        except FileTrouble as trouble:
-            result.failed.append(NotDownloadedEntry(asset_id=one, error=str(trouble)))
-        else:
-            result.downloaded.append(DownloadedEntry(asset_id=one, filepath=path))
-    return result
-
-
 def _with_assets(
     config: Path | None,
     account: str | None,
@@ -262,12 +242,24 @@ def _address(config: Path | None) -> "Setup":
     return Setup((server,), (), resolve_limits(written), "")
 
 
-def _report(result: "DownloadResult", *, json: bool) -> None:
+def _report(result: "DownloadResult", *, json: bool, originals: bool = False) -> None:
     if json:
         typer.echo(dumps(result.model_dump(), indent=2, default=str))
     else:
+        from immich_sync.core.naming import shown
+
         for entry in result.failed:
             typer.echo(f"failed: {entry.asset_id}: {entry.error}", err=True)
+        for skipped in result.skipped:
+            path = shown(os.fsencode(skipped.filepath))
+            typer.echo(f"skipped: {skipped.asset_id}: {path} is another file", err=True)
+        unproved = sum(not entry.verified for entry in result.downloaded)
+        if originals and unproved:
+            typer.echo(
+                f"not verified: {words.count(unproved, 'file')}: Immich has no checksum of them, or"
+                " the key may not read it (asset.read).",
+                err=True,
+            )
         _say([entry.filepath for entry in result.downloaded])
     if result.failed:
         raise typer.Exit(1)

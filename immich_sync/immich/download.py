@@ -85,6 +85,7 @@ class Part:
     content_type: str | None
     modified: float | None  # wall-clock seconds
     pieces: AsyncIterator[bytes]
+    delimited: bool = True  # whether a body that is cut off can be told from a whole one
 
 
 def original(asset: AssetId, link: Link, *, edited: bool = False) -> Call:
@@ -205,7 +206,14 @@ def _part(immich: Immich, response: httpx.Response, call: Call, asked: int) -> P
         content_type=kind,
         modified=_moment(headers.get("last-modified")),
         pieces=_pieces(immich, response, call),
+        delimited=total is not None or _is_chunked(response),
     )
+
+
+def _is_chunked(response: httpx.Response) -> bool:
+    """Whether the body says itself where it ends, and not only the connection (RFC 9112, 6.3)."""
+    codings: str = response.headers.get("transfer-encoding", "").lower()
+    return codings.rpartition(",")[2].strip() == "chunked"
 
 
 async def _pieces(immich: Immich, response: httpx.Response, call: Call) -> AsyncIterator[bytes]:

@@ -98,7 +98,7 @@ def test_view_and_play(run: Run, tmp_path: Path) -> None:
 
     assert viewed.code == 0, viewed.err
     assert json.loads(viewed.out)["downloaded"] == [
-        {"asset_id": photo, "filepath": str(tmp_path / "out" / "a.jpg")}
+        {"asset_id": photo, "filepath": str(tmp_path / "out" / "a.jpg"), "verified": False}
     ]
     assert played.code == 1
     assert played.out == f"{tmp_path / 'out' / f'video-{video}.mp4'}\n"
@@ -150,3 +150,20 @@ def test_wrong_words(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
 
     assert (done.code, done.out) == (2, "")
     assert listed(tmp_path) == before
+
+
+def test_what_stays(run: Run, tmp_path: Path) -> None:
+    """A file that was left in the way is listed as skipped, and is no download."""
+    (photo,) = uploaded(run, write_photo(tmp_path, "a.jpg"))
+    theirs = write(tmp_path / "out", "a.jpg", b"theirs")
+
+    words = ("download", photo, "--out", tmp_path / "out", "--on-exists", "skip")
+    told, listed_ = run(*words), run(*words, "--json")
+
+    assert (told.code, told.out) == (0, "")
+    assert f"skipped: {photo}: {theirs} is another file" in told.err
+    assert json.loads(listed_.out) == {
+        "downloaded": [],
+        "failed": [],
+        "skipped": [{"asset_id": photo, "filepath": str(theirs)}],
+    }
