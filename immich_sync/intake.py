@@ -14,7 +14,7 @@ from immich_sync.core.compare import compare
 from immich_sync.core.errors import FileTrouble, FileVanished
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Changes, ChangeSource, Lane, WatchHealth
-from immich_sync.core.schedule import LastScan, next_scan
+from immich_sync.core.schedule import LastScan, next_asked, next_scan
 from immich_sync.core.settle import Settling
 from immich_sync.core.types import (
     Arrival,
@@ -75,7 +75,9 @@ class Intake:
         self._listed: dict[bytes, float] = {}  # when a directory was last listed (monotonic)
         self._troubled: dict[bytes, float] = {}  # when one that could not be is tried again
         self._moved, self._soiled, self._asked = Bell(), Bell(), Bell()
-        self._wanted = "start"  # why a full scan is due at once; "" if none is
+        self._wanted = "start"  # why a full scan is due; "" if only time makes it so
+        self._at_once = True  # whether that cannot wait
+        self._last_asked: LastScan | None = None  # that events asked for; monotonic
         self._scan_began = 0.0  # monotonic, as is all waiting: the wall clock may be set
         self._outages = -1  # of the root, when the last finished scan began
 
@@ -88,7 +90,12 @@ class Intake:
             tasks.start_soon(self._look_at_moving)
 
     def scan_soon(self, why: str) -> None:
-        """A full scan is due at once."""
+        """A full scan is due at once: a person asks for it, or the disk was away."""
+        self._at_once = True
+        self._want_scan(why)
+
+    def _want_scan(self, why: str) -> None:
+        """A full scan is due as soon as the last one of this kind is over for long enough."""
         self._wanted = self._wanted or why
         self._asked.ring()
 
@@ -139,7 +146,7 @@ class Intake:
                 if takes(self._policy, directory, name):
                     self._settling.hint(Place(self.folder_id, directory, name), evidence, now)
         if changes.scan:
-            self.scan_soon(changes.scan)
+            self._want_scan(changes.scan)
         self._moved.ring()
         self._soiled.ring()
 
@@ -147,14 +154,15 @@ class Intake:
         while True:
             if self._wait_for_scan() <= 0.0:
                 await self._scan(self._wanted or "time")
-            if not self._wanted:
-                await self._asked.heard(min(self._wait_for_scan(), self.folder.root_check))
+            if (wait := self._wait_for_scan()) > 0.0:
+                await self._asked.heard(min(wait, self.folder.root_check))
             await self._notice_mounts()
 
     def _wait_for_scan(self) -> float:
         """Seconds until the next full scan, if the root stays as it is."""
         if self._wanted:
-            return 0.0
+            rest = next_asked(self._last_asked) - anyio.current_time()
+            return 0.0 if self._at_once else max(0.0, rest)
         if self.last_scan is None or not self.root.online:
             return self.folder.root_check  # once it is online, that alone is a reason
         now = self._world.clock.now()
@@ -173,7 +181,8 @@ class Intake:
             self.scan_soon("online again")
 
     async def _scan(self, why: str) -> None:
-        self._wanted, self.scanning = "", True
+        asked = bool(self._wanted) and not self._at_once
+        self._wanted, self._at_once, self.scanning = "", False, True
         began, last = anyio.current_time(), self._world.clock.now()
         outages = self.root.outages
         tally = await scan(self.folder, self.folder_id, self.root, self._world, self._looking)
@@ -184,6 +193,8 @@ class Intake:
         if tally.finished:
             self.tally, self.last_scan = tally, LastScan(last, now - began)
             self._scan_began, self._outages = began, outages
+            if asked:
+                self._last_asked = LastScan(began, now - began)
             log.info(
                 "scanned", folder=self.folder.name, why=why, files=tally.files, due=tally.due,
                 moving=len(tally.moving), gone=tally.gone, seconds=round(now - began, 2),

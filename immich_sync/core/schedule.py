@@ -24,6 +24,15 @@ class LastScan:
     took: float
 
 
+def next_asked(last: LastScan | None) -> float:
+    """When a scan may begin that events ask for, in wall-clock seconds; people need not wait.
+
+    `last` is the last one that they asked for. The first is at once, however long the last daily
+    scan took: a file may lie there unseen. A storm of them leaves the disk its rest.
+    """
+    return 0.0 if last is None else last.began + RELAXED * last.took
+
+
 def next_scan(
     last: LastScan, *, mode: str, at: time, every: float | None, poll_interval: float
 ) -> float:

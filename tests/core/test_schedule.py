@@ -9,6 +9,7 @@ from immich_sync.core.schedule import (
     DAY,
     DEGRADED,
     LastScan,
+    next_asked,
     next_audit,
     next_scan,
 )
@@ -62,3 +63,9 @@ def test_an_audit_that_is_older_than_a_day_is_due(last: float | None) -> None:
     now = 1_000.0 + DAY
 
     assert next_audit(last, now=now, at=HALF_PAST_THREE) == now
+
+
+def test_what_events_ask_for_is_first_done_at_once_and_then_rests() -> None:
+    """However long a scan takes, a storm of overflows takes a twentieth of the time."""
+    assert next_asked(None) == 0.0
+    assert next_asked(LastScan(1000.0, 30.0)) == 1000.0 + 600.0

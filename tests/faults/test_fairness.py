@@ -54,3 +54,31 @@ def test_large_videos_leave_room_for_a_photo(tmp_path: Path) -> None:
     busy, stored = simulate(scenario, seed=6)
 
     assert (busy, stored) == (3, ["new.raw"])
+
+
+def test_a_storm_of_overflows_leaves_the_disk_its_rest(tmp_path: Path) -> None:
+    """The first is answered by a scan at once; then the disk scans a twentieth of the time."""
+
+    async def scenario() -> tuple[float, int, float]:
+        stage, scans = Stage(7, tmp_path, hurried=False), 0
+        async with stage.daemon(stage.setup()) as engine:
+            for number in range(30):
+                path = b"%d/a.raw" % number
+                stage.disk.write(path, b"photo %d" % number, stage.clock.now())
+            await until(lambda: len(stored_assets(stage.server)) == 30, within=900)
+            [intake] = engine.intakes.values()
+            await until(intake.is_quiet, within=900)
+            began, first, seen = anyio.current_time(), 0.0, intake.last_scan
+            while anyio.current_time() < began + 600:
+                stage.disk.overflow()
+                await anyio.sleep(0.2)
+                if intake.last_scan != seen:
+                    scans, seen = scans + 1, intake.last_scan
+                    first = first or anyio.current_time() - began
+            assert seen is not None
+            return first, scans, seen.took
+
+    first, scans, took = simulate(scenario, seed=7)
+
+    assert first < 30
+    assert 1 < scans <= 1 + 600 / (10 * took)
