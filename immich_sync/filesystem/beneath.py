@@ -34,14 +34,25 @@ class _How(ctypes.Structure):
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def open_beneath(root: bytes, relative: bytes, flags: int) -> int:
+class Swapped(OSError):
+    """Another directory lies at the root than was expected there."""
+
+
+def open_beneath(
+    root: bytes, relative: bytes, flags: int, expected: tuple[int, int] | None = None
+) -> int:
     """A descriptor of `relative` (b"" is the root itself), opened with `flags`.
 
     The root's own path may hold links, for a person chose it. Raises OSError: ELOOP or ENOTDIR
-    for a link, EXDEV for a path that leads out, ENOENT and the like as usual.
+    for a link, EXDEV for a path that leads out, Swapped if the root is not the `expected` one
+    (st_dev and inode), ENOENT and the like as usual.
     """
     top = os.open(root, _ROOT)
     try:
+        if expected is not None:
+            found = os.fstat(top)
+            if (found.st_dev, found.st_ino) != expected:
+                raise Swapped(errno.ESTALE, os.strerror(errno.ESTALE), root)
         if _has_openat2():
             return _openat2(top, relative or b".", flags)
         return walk_beneath(top, relative, flags)

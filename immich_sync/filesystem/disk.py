@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from immich_sync.core.errors import FileTrouble, FileUnreadable, FileVanished
+from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, FileVanished
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Entry, RootIdentity, Source, Target
 from immich_sync.core.types import Stamp
-from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, open_beneath
+from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, Swapped, open_beneath
 from immich_sync.filesystem.mounts import device_keeps_inodes, identify
 from immich_sync.filesystem.quarantine import move
 from immich_sync.filesystem.removal import names_in, remove
@@ -36,6 +36,7 @@ class LocalDisk:
     """Disks that this machine has mounted. Safe to use from several threads at once."""
 
     def __init__(self) -> None:
+        self._roots: dict[bytes, tuple[int, int]] = {}  # st_dev and inode, when last identified
         self._keeps_inodes: dict[int, bool] = {}  # by st_dev; asking the mount table takes 0.1 ms
 
     def list(self, root: bytes, directory: bytes) -> list[Entry]:
@@ -80,9 +81,12 @@ class LocalDisk:
         return _stamp(found, keeps=self._keeps(found.st_dev))
 
     def open(self, root: bytes, relative: bytes) -> "OpenFile":
-        """The regular file at `relative`. Raises FileVanished or FileUnreadable."""
+        """The regular file at `relative`. Raises FileVanished or FileUnreadable.
+
+        Raises FileChanged if another directory lies at the root than was identified last.
+        """
         try:
-            descriptor = open_beneath(root, relative, FILE)
+            descriptor = open_beneath(root, relative, FILE, self._roots.get(root))
         except OSError as error:
             raise _trouble(root, relative, error) from error
         opened = OpenFile(descriptor, relative)
@@ -103,7 +107,15 @@ class LocalDisk:
             return next(entries, None) is None
 
     def identify(self, root: bytes) -> RootIdentity | None:
-        """Which file system lies at `root`; None if it is missing or no directory."""
+        """Which file system lies at `root`; None if it is missing or no directory.
+
+        Files are opened below this very directory, until it is asked for again: a disk may be
+        taken out and another one put in between two looks.
+        """
+        self._roots.pop(root, None)
+        with suppress(OSError):
+            status = os.stat(root)  # noqa: PTH116 - a path of bytes
+            self._roots[root] = (status.st_dev, status.st_ino)
         return identify(root)
 
     def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
@@ -235,6 +247,10 @@ def _stamp(found: os.stat_result, *, keeps: bool) -> Stamp:
 
 
 def _trouble(root: bytes, relative: bytes, error: OSError) -> FileTrouble:
+    if isinstance(error, Swapped):
+        return FileChanged(
+            f"{shown(relative)} is not read: {shown(root)} is not the folder it was a moment ago."
+        )
     if error.errno in _NOTHING_THERE:
         return FileVanished(f"{shown(relative)} is no longer there.")
     if error.errno in _A_LINK_ON_THE_WAY:

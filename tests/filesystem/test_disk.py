@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from immich_sync.core.errors import FileUnreadable, FileVanished
+from immich_sync.core.errors import FileChanged, FileUnreadable, FileVanished
 from immich_sync.core.ports import Entry
 from immich_sync.core.types import Stamp
 from immich_sync.filesystem.disk import NO_STAMP, LocalDisk, look
@@ -186,3 +186,24 @@ def test_trouble_with_a_whole_directory_is_not_one_files() -> None:
     """Who may not look at one name may look at none: that is said once."""
     with pytest.raises(PermissionError):
         look(Broken(errno.EACCES), keeps=True)
+
+
+def test_a_swapped_root_is_not_read_before_it_was_looked_at(tmp_path: Path) -> None:
+    """Another disk, with files of the same names, came between two looks at the root."""
+    root, other = tmp_path / "photos", tmp_path / "other"
+    for folder in (root, other):
+        folder.mkdir()
+        (folder / "a.jpg").write_text(folder.name)
+    disk, path = LocalDisk(), os.fsencode(root)
+    disk.identify(path)
+    disk.open(path, b"a.jpg").close()
+    root.rename(tmp_path / "away")
+    other.rename(root)
+
+    with pytest.raises(FileChanged, match="is not the folder it was a moment ago"):
+        disk.open(path, b"a.jpg")
+    disk.identify(path)
+    found = disk.open(path, b"a.jpg")
+
+    assert found.read_at(0, 9) == b"other"
+    found.close()
