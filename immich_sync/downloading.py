@@ -31,6 +31,8 @@ TRIES = 3
 """Connections in a row that broke before any of them got further than the one before."""
 PAUSE = 0.25
 """Seconds before the first of them is followed by another, four times as long before the next."""
+HOLES = 16
+"""Second names in a row that nothing bears, after which no further one is looked for."""
 WRITING = Lane("receive", 8)
 _CLOCKS_APART = 1.5  # seconds that file systems and headers may round a time by
 
@@ -205,15 +207,11 @@ class Download:
 
     async def _found(self, name: str, part: Part) -> bool:
         """Whether the file lies there under its name or a second one."""
-        for target in self._names(name):
+        for target in await self._blocking(WRITING, _existing, self._names(name)):
             async with self._alone(target):
-                if target in self._destination.taken:
-                    continue
-                if not await self._blocking(WRITING, os.path.lexists, target):
-                    return False
-                if await self._is_there(target, part):
+                if target not in self._destination.taken and await self._is_there(target, part):
                     return True
-        raise AssertionError("there is no end of names")
+        return False
 
     async def _choose(self, name: str, part: Part) -> _Came | None:
         destination = self._destination
@@ -317,6 +315,18 @@ class Download:
             raise AssertionError("nothing is finished that has not landed")
         overwrite = self._destination.on_exists == "overwrite"
         await self._blocking(WRITING, landing.finish, self._modified, overwrite=overwrite)
+
+
+def _existing(names: Iterator[Path]) -> list[Path]:
+    """Those of the names that are there, until HOLES in a row are not."""
+    found, missing = [], 0
+    while missing < HOLES:
+        name = next(names)
+        there = os.path.lexists(name)
+        missing = 0 if there else missing + 1
+        if there:
+            found.append(name)
+    return found
 
 
 def _leave(landing: Landing) -> None:

@@ -441,7 +441,7 @@ async def test_equal_names(
         assert all(entry.verified for entry in result.downloaded)
         assert len({entry.filepath for entry in result.downloaded}) == 3
     assert unmoved
-    assert len(before) == 3
+    assert len(before) == len(listed(out)) == 3
     assert contents(out) == {path.read_bytes() for path in paths}
 
 
