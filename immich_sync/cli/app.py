@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from immich_sync.cli import asking, examining, fetching, looking, one_shot, running, state, trying
+from immich_sync.cli import asking, examining, fetching, looking, one_shot, running, state, telling, trying
 from immich_sync.core.errors import (
     Misconfigured,
     NotImmich,
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, trying, one_shot, fetching, looking, examining, asking, state):
+for group in (running, trying, one_shot, fetching, looking, examining, asking, state, telling):
     group.register(app)
 
 
@@ -60,6 +60,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; ends the process."""
+    _open_what_is_closed()
     code = _run()
     try:
         sys.stdout.flush()
@@ -67,6 +68,17 @@ def main() -> None:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Input, output and error are there, if only as /dev/null.
+
+    A starter may have closed them; what we open next would get their numbers, and their words.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            lowest = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(lowest, mode, closefd=False))
 
 
 def _run() -> int:

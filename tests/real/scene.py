@@ -53,6 +53,12 @@ def _gone_after(story: Story, place: Path) -> Iterator[None]:
         root("umount", "--lazy", place)
 
 
+def _said(*command: str | Path) -> str:
+    """What a command prints."""
+    done = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)  # noqa: S603 - our own commands
+    return done.stdout.strip()
+
+
 class Disk:
     """A file system of 16 MB with a journal, in a file; mounted at `place` between cuts."""
 
@@ -82,13 +88,11 @@ class Disk:
     def unmount(self) -> None:
         """It lies there no more; nobody may have it open."""
         root("umount", self.place)
+        until(lambda: not _said("losetup", "-j", self._image), "the kernel has let go of it")
 
     def fail(self) -> None:
         """The kernel finds an error in it and lets nobody write any more."""
-        source = subprocess.run(  # noqa: S603 - our own command
-            ["findmnt", "-nro", "SOURCE", self.place],  # noqa: S607 - wherever it lies
-            check=True, capture_output=True, text=True,
-        ).stdout.strip()  # fmt: skip
+        source = _said("findmnt", "-nro", "SOURCE", self.place)
         Path("/sys/fs/ext4", Path(source).name, "trigger_fs_error").write_text("1")
 
     def mend(self) -> None:
@@ -144,7 +148,7 @@ def ends_well(story: Story, daemon: Daemon, contents: Iterable[bytes], within: f
     wanted = sorted({sha1(content) for content in contents})
     until(lambda: story.server.checksums() == wanted, "all is in Immich, once", within=within)
     until(daemon.is_done, "nothing is due any more")
-    files = sum(1 for path in story.photos.rglob("*") if path.is_file())
+    files = sum(path.is_file() and path.suffix != ".xmp" for path in story.photos.rglob("*"))
     until(lambda: daemon.folder().verified == files, "all is proved")
     until(lambda: story.server.sandbox.stray_files() == [], "nothing half-done is on the server")
     daemon.stop()

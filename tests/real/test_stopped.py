@@ -111,7 +111,7 @@ def _inner(process: subprocess.Popen[bytes]) -> int:
 
 def _blocks(inner: int) -> bool:
     """Whether SIGTERM is held back, or heeded already, by our own program."""
-    if os.fsencode(ENTRYPOINT) not in Path(f"/proc/{inner}/cmdline").read_bytes():
+    if not Path(f"/proc/{inner}/cmdline").read_bytes().startswith(os.fsencode(sys.executable)):
         return False
     facts = dict(
         line.split(":\t") for line in Path(f"/proc/{inner}/status").read_text().splitlines()[1:]
