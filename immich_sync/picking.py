@@ -33,6 +33,7 @@ class Start:
 
     root: bytes  # absolute, without links
     names: tuple[bytes, ...] | None = None
+    linked: frozenset[bytes] = frozenset()  # of the names: those that only a link was given for
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Found:
     directory: bytes
     name: bytes
     stamp: Stamp
+    linked: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ def starts(paths: Paths) -> tuple[list[Start], list[Miss]]:
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     roots: dict[bytes, None] = {}
-    names: dict[bytes, dict[bytes, None]] = {}
+    names: dict[bytes, dict[bytes, bool]] = {}
     missed: list[Miss] = []
     for one in given:
         if not os.fspath(one):
@@ -93,9 +95,13 @@ def starts(paths: Paths) -> tuple[list[Start], list[Miss]]:
             roots[path] = None
         else:  # what is no regular file is told apart when it is looked at
             directory, _, name = path.rpartition(b"/")
-            names.setdefault(directory or b"/", {})[name] = None
+            these = names.setdefault(directory or b"/", {})
+            these[name] = these.get(name, True) and Path(one).is_symlink()
     found = [Start(root) for root in roots]
-    return found + [Start(root, tuple(these)) for root, these in names.items()], missed
+    for root, these in names.items():
+        linked = frozenset(name for name, by_link in these.items() if by_link)
+        found.append(Start(root, tuple(these), linked))
+    return found, missed
 
 
 def pick(disk: Disk, start: Start, choice: Choice) -> Iterator[Handful]:
@@ -103,7 +109,7 @@ def pick(disk: Disk, start: Start, choice: Choice) -> Iterator[Handful]:
     if start.names is not None:
         waiting = iter(start.names)
         while some := tuple(islice(waiting, HANDFUL)):
-            yield _named(disk, start.root, some, choice)
+            yield _named(disk, start, some, choice)
         return
     walker = walk(disk, start.root, choice.policy)
     while listings := list(islice(walker, HANDFUL)):
@@ -147,8 +153,8 @@ def _why_missed(path: str | Path, error: OSError) -> str:
     return f"{name} cannot be looked at: {error.strerror}."
 
 
-def _named(disk: Disk, root: bytes, names: Iterable[bytes], choice: Choice) -> Handful:
-    handful = Handful()
+def _named(disk: Disk, start: Start, names: Iterable[bytes], choice: Choice) -> Handful:
+    handful, root = Handful(), start.root
     for name in names:
         kind = choice.policy.types.get(extension_of(name))
         if kind in {None, Kind.SIDECAR}:
@@ -169,7 +175,7 @@ def _named(disk: Disk, root: bytes, names: Iterable[bytes], choice: Choice) -> H
         if stamp is None:
             handful.missed.append(Miss(path, f"{shown(path)} is no regular file."))
         else:
-            handful.found.append(Found(b"", name, stamp))
+            handful.found.append(Found(b"", name, stamp, linked=name in start.linked))
     return handful
 
 

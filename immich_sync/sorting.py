@@ -49,6 +49,7 @@ class Ended:
     place: Place
     file: File | None  # as it was read, or was known
     retried: bool  # earlier tries of this run failed, perhaps after their upload
+    linked: bool = False  # it was a link to it that was named
 
 
 class Sorter:
@@ -147,8 +148,12 @@ class Sorter:
     def _doom(self, one: Ended, asset: Asset, sidecar: Sent | None) -> None:
         if self._dry_run or one.file is None or asset.verified_at is None:
             return
-        if one.file.incomplete:
+        why = ""
+        if one.linked:
+            why = "It was named by a symbolic link, and what a link points to is kept."
+        elif one.file.incomplete:
             why = "It is cut off: perhaps it is still being written, and it is kept."
+        if why:
             self.kept.append(FailedEntry(filepath=one.path, error=why))
             return
         self.doomed.append(

@@ -133,6 +133,7 @@ class Upload:
         self._uploads = Slots(wish.concurrency, reserved=0)
         self._routes: dict[FolderId, Route] = {}
         self._sizes: dict[Place, int] = {}  # of the files in hand, in bytes
+        self._linked: set[Place] = set()  # files that only a link was given for
         self._over: ServerTrouble | None = None  # why nothing more is tried
         self._rehearsed: set[Checksum] = set()  # what a dry run would have sent
         self._sorter = Sorter(
@@ -203,6 +204,8 @@ class Upload:
                     continue
                 met.add(path)
             self._sizes[place] = one.stamp.size
+            if one.linked:
+                self._linked.add(place)
             seen.append((place, one.stamp))
         self._progress.expect(len(seen), sum(stamp.size for _, stamp in seen))
         now = self._world.clock.now()
@@ -255,7 +258,8 @@ class Upload:
                 await anyio.sleep(wait)
             else:
                 file = self._learnt.files.get(place, due.file)
-                self._sorter.ended(Ended(path, root, place, file, attempt > 1), result)
+                linked = place in self._linked
+                self._sorter.ended(Ended(path, root, place, file, attempt > 1, linked), result)
                 if result.outcome is Outcome.HELD:  # no folder of the daemon's: nobody asks why
                     self._world.journal.note(Forgotten(place))
                 break

@@ -30,6 +30,18 @@ def test_starts(tmp_path: Path) -> None:
     ]
 
 
+def test_files_behind_links(tmp_path: Path) -> None:
+    """A file that only a link was given for is told apart; one that was named itself is not."""
+    write_photo(tmp_path, "a.jpg")
+    write_photo(tmp_path, "b.jpg")
+    for name in ("a", "b"):
+        (tmp_path / f"to-{name}.jpg").symlink_to(tmp_path / f"{name}.jpg")
+
+    found, _ = starts([tmp_path / name for name in ("to-a.jpg", "to-b.jpg", "b.jpg")])
+
+    assert found == [Start(bytes(tmp_path), (b"a.jpg", b"b.jpg"), frozenset({b"a.jpg"}))]
+
+
 def test_what_is_no_file(tmp_path: Path) -> None:
     """A FIFO with a photo's name is told of; what is no media is counted by its extension."""
     os.mkfifo(tmp_path / "a.jpg")
