@@ -57,6 +57,8 @@ class Proved:
     directory: bytes
     name: bytes
     stamp: Stamp
+    checksum: Checksum | None = None  # of its bytes, read again
+    presence: Presence | None = None  # what the server said after that; None for a sidecar
 
     @property
     def relative(self) -> bytes:
@@ -91,7 +93,9 @@ class Gate:
                 raise FileTrouble(f"{path} is not in Immich any more; it is kept.")
             if presence.trashed:
                 raise FileTrouble(f"{path} lies in Immich's trash; it is kept.")
-            yield Proved(opened, doomed.root, place.directory, place.name, stamp)
+            yield Proved(
+                opened, doomed.root, place.directory, place.name, stamp, checksum, presence
+            )
         finally:
             opened.close()
 

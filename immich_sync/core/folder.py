@@ -57,7 +57,17 @@ class Folder:
     trashed: str = "leave"  # leave | restore | report: what Immich's trash holds of it
     on_delete: str = "ignore"  # ignore | trash: what becomes in Immich of what is deleted here
     delete_after: float = 600.0  # a file stays gone for so long before that counts
+    after_upload: str = "keep"  # keep | quarantine | delete: what becomes here of what is in Immich
+    cleanup_after: float = 30 * 86400.0  # a file lies still, in Immich, for so long before that
+    quarantine_for: float = 30 * 86400.0  # and for so long in quarantine before it is deleted there
+    quarantine_dir: bytes = b""  # absolute; b"": none
+    deletes_reach_phone: bool = False  # whether a cleanup may empty what Syncthing shares
     expect_new: float = inf  # after so long without a new photo, people want to know
+
+    @property
+    def cleans(self) -> bool:
+        """Whether what is in Immich goes from here."""
+        return self.after_upload != "keep"
 
     @property
     def wants_album(self) -> bool:
