@@ -5,7 +5,7 @@ length of an `async with`, and everything it does is done by the daemon's own pi
 """
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
@@ -24,10 +24,12 @@ from immich_sync.arguments import (
     kinds,
     template,
 )
+from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Folder, Limits
 from immich_sync.core.media import compile_ignore
 from immich_sync.core.ports import Lane
-from immich_sync.core.types import AssetId
+from immich_sync.core.tombstones import Why
+from immich_sync.core.types import AssetId, Checksum
 from immich_sync.downloading import Destination, OnExists, Wanted
 from immich_sync.fetching import Fetcher, checked_size
 from immich_sync.filesystem.disk import LocalDisk
@@ -46,9 +48,10 @@ from immich_sync.progress import showing
 from immich_sync.results import DownloadResult, UploadResult
 from immich_sync.serving import first, serving
 from immich_sync.sorting import Learnt
-from immich_sync.store import accounts
-from immich_sync.store.database import STATE_FILE, Database, open_beside
+from immich_sync.store import accounts, tombstones
+from immich_sync.store.database import STATE_FILE, Database, open_beside, open_read_only
 from immich_sync.store.door import Store
+from immich_sync.tombstones import Tombstones
 from immich_sync.uploading import Server, Upload, Wish
 from immich_sync.world import World
 
@@ -346,11 +349,17 @@ class AssetsApi:
         policy = replace(wish.choice.policy, types=kinds(taken))
         wish = replace(wish, choice=replace(wish.choice, policy=policy))
 
-        learnt = Learnt()
         store = Store(await self._state_for(wish), self._blocking, patient=False)
+        remembered = await self._remembered() if wish.dry_run else None
+        account = await store(accounts.ensure_account, self._account.url, me.identity)
+        stones = Tombstones(store, self._clock.now)
+        await stones.open(account)
+        buried: Collection[Checksum] = stones.all(account)
+        if remembered is not None and self._state is not None:
+            buried = await remembered(_removed, self._state, me.identity)
+        learnt = Learnt(buried=frozenset(buried))
         journal = Journal(store, self._clock.now, learnt.hear)
         world = World(self._clock, self._blocking, LocalDisk(), store, journal)
-        account = await store(accounts.ensure_account, self._account.url, me.identity)
         server = Server(
             account=account,
             immich=immich,
@@ -359,13 +368,16 @@ class AssetsApi:
             flights=self._flights,
         )
         with showing("Uploading", wanted=show_progress) as progress:
-            upload = Upload(wish, server, world, learnt, progress)
+            upload = Upload(wish, server, world, learnt, progress, remembered=remembered)
             try:
                 async with serving(journal.run, server.checker.run, server.joiner.run):
                     return await upload.run(found, missed)
             finally:
                 with anyio.move_on_after(LAST_WORDS, shield=True):
                     await journal.flush()
+                    # What a person uploads by hand is wanted again: the daemon must not take it
+                    # for removed if it goes missing another time.
+                    await stones.write(account, learnt.risen, Why.BACK)
 
     def _signed_in(self) -> Immich:
         self._opened()
@@ -385,6 +397,16 @@ class AssetsApi:
             self._database = await self._open(self._state)
         return self._database
 
+    async def _remembered(self) -> Store | None:
+        """The caller's state, to be looked at only; None if there is none that can be read."""
+        if self._state is None:
+            return None
+        try:
+            database = await self._blocking(_OPENING, open_read_only, self._state / STATE_FILE)
+        except Misconfigured:
+            return None
+        return Store(self._stack.enter_context(closing(database)), self._blocking, patient=False)
+
     async def _open(self, state: Path | None) -> Database:
         if state is None:
             folder = tempfile.TemporaryDirectory(prefix="immich-sync-")
@@ -392,3 +414,8 @@ class AssetsApi:
             state = Path(folder.name)
         database = await self._blocking(_OPENING, open_beside, state / STATE_FILE)
         return self._stack.enter_context(closing(database))
+
+
+def _removed(database: Database, state: Path, user: str) -> Collection[Checksum]:
+    del database
+    return tombstones.removed(state, user)

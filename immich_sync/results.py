@@ -34,6 +34,8 @@ class UploadedEntry(BaseModel):
     filepath: LocalPath
     verified: bool = False
     """Whether the server named this file's very checksum after the upload."""
+    was_removed: bool = False
+    """Whether a person had taken it out of Immich before, as far as the state remembers."""
 
 
 class RejectedEntry(BaseModel):

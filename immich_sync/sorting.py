@@ -4,6 +4,7 @@ Its own module because this is where the pipeline's words become those of the pu
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -28,14 +29,20 @@ class Learnt:
     files: dict[Place, File] = field(default_factory=dict)  # of those being worked on
     uploaded: set[Checksum] = field(default_factory=set)
     sidecars: dict[Checksum, Sent] = field(default_factory=dict)
+    buried: Collection[Checksum] = ()  # what people took out of Immich, as of the beginning
+    risen: set[Checksum] = field(default_factory=set)  # of these, what Immich was seen to have
 
     def hear(self, record: Record) -> None:
         """Take note of it."""
         match record:
             case File(place=place):
                 self.files[place] = record
-            case Asset(checksum=checksum, origin=Origin.UPLOADED):
-                self.uploaded.add(checksum)
+            case Asset(checksum=checksum):
+                if record.origin is Origin.UPLOADED:
+                    self.uploaded.add(checksum)
+                there = record.verified_at is not None and record.trashed_at is None
+                if there and checksum in self.buried:
+                    self.risen.add(checksum)
             case SidecarSent(checksum=checksum, name=name, sidecar=sidecar):
                 self.sidecars[checksum] = Sent(name, sidecar)
 
@@ -125,6 +132,7 @@ class Sorter:
                 asset=UploadedAsset(id=asset_id, status="created"),
                 filepath=one.path,
                 verified=asset is not None and asset.verified_at is not None,
+                was_removed=one.file is not None and one.file.checksum in self._learnt.buried,
             )
         )
         if asset is not None:

@@ -42,6 +42,7 @@ from immich_sync.core.types import (
     Asset,
     Checksum,
     Due,
+    File,
     FolderId,
     Forgotten,
     Origin,
@@ -63,7 +64,8 @@ from immich_sync.route import Route
 from immich_sync.slots import Slots
 from immich_sync.sorting import Ended, Learnt, Sorter
 from immich_sync.store import accounts
-from immich_sync.store.recall import recall
+from immich_sync.store.door import Store
+from immich_sync.store.recall import recall, recall_of_root
 from immich_sync.world import World
 
 IN_FLIGHT = 64
@@ -122,13 +124,21 @@ class Upload:
     """One run; `run` it once, while the server's checker and joiner and the journal run."""
 
     def __init__(
-        self, wish: Wish, server: Server, world: World, learnt: Learnt, progress: Progress
+        self,
+        wish: Wish,
+        server: Server,
+        world: World,
+        learnt: Learnt,
+        progress: Progress,
+        *,
+        remembered: Store | None = None,
     ) -> None:
         self._wish = wish
         self._server = server
         self._world = world
         self._learnt = learnt
         self._progress = progress
+        self._remembered = remembered  # a dry run looks up here what it must not read again
         self._disk = LocalDisk()
         self._uploads = Slots(wish.concurrency, reserved=0)
         self._routes: dict[FolderId, Route] = {}
@@ -211,7 +221,11 @@ class Upload:
         now = self._world.clock.now()
         found: list[Due] = []
         for first in range(0, len(seen), MOST):
-            found += await self._world.store(recall, seen[first : first + MOST], now)
+            some = seen[first : first + MOST]
+            if self._remembered is None:
+                found += await self._world.store(recall, some, now)
+            else:
+                found += await self._remembered(recall_of_root, root, some, now)
         return found
 
     def _miss(self, missed: Sequence[Miss]) -> None:
@@ -286,17 +300,23 @@ class Upload:
     async def _rehearse(self, due: Due, route: Route) -> Result:
         """What would come of the file, found out by reading and asking only."""
         relative = due.job.place.relative
-        read = await self._world.blocking(
-            route.hashing, digest, self._disk, route.folder.root, relative
-        )
-        if read.stamp.size == 0:
+        known = due.file
+        if known is None or known.checksum is None:
+            read = await self._world.blocking(
+                route.hashing, digest, self._disk, route.folder.root, relative
+            )
+            checksum, known = read.checksum, File(due.job.place, read.stamp, read.checksum)
+            self._learnt.files[due.job.place] = known
+        else:
+            checksum = known.checksum
+        if known.stamp.size == 0:
             raise Rejected(f"{shown(relative)} has no bytes to be uploaded.")
-        presence = await route.checker.ask(read.checksum)
+        presence = await route.checker.ask(checksum)
         if presence.asset_id is None:
-            twice = read.checksum in self._rehearsed
-            self._rehearsed.add(read.checksum)
+            twice = checksum in self._rehearsed
+            self._rehearsed.add(checksum)
             return Result(Outcome.ALREADY_THERE if twice else Outcome.UPLOADED, None)
-        asset = Asset(route.account, read.checksum, presence.asset_id, Origin.FOUND)
+        asset = Asset(route.account, checksum, presence.asset_id, Origin.FOUND)
         outcome = Outcome.TRASHED if presence.trashed else Outcome.ALREADY_THERE
         return Result(outcome, asset)
 

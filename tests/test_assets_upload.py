@@ -1,5 +1,7 @@
 """The library's upload: the seed's rows that were wrong there, deletions, state, trouble."""
 
+import hashlib
+import json
 import os
 import re
 import sqlite3
@@ -415,6 +417,58 @@ async def test_state_remembers(sandbox: Sandbox, tmp_path: Path) -> None:
     asked = [said for request, said in spy.heard if request.url.path.endswith("upload-check")]
 
     assert asked[0] == {"assets": [{"id": "0", "checksum": "00" * 20}]}
+
+
+async def test_dry_run_remembers(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A dry run takes from the state which bytes a file has, and leaves the state as it is."""
+    photos, state, spy = tmp_path / "photos", tmp_path / "state", Spy()
+    write_photo(photos)
+    async with AssetsApi(sandbox.url, sandbox.api_key, state=state) as assets:
+        await assets.upload(photos)
+    with closing(sqlite3.connect(state / "state.db", isolation_level=None)) as database:
+        database.execute("UPDATE file SET sha1 = zeroblob(20)")
+    write_photo(photos, "new.jpg")
+    async with AssetsApi(sandbox.url, sandbox.api_key, state=state, transport=spy) as assets:
+        await assets.upload(photos, dry_run=True)
+    asked = [
+        one["checksum"]
+        for r, said in spy.heard
+        if isinstance(said, dict) and r.url.path.endswith("upload-check")
+        for one in said["assets"]
+    ]
+    with closing(sqlite3.connect(state / "state.db")) as database:
+        (files,) = database.execute("SELECT count(*) FROM file").fetchone()
+
+    assert "00" * 20 in asked
+    assert len(asked) == 2
+    assert files == 1
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_what_a_person_removed(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    dry_run: bool,  # noqa: FBT001 - a case
+) -> None:
+    """What was removed goes up when it is asked for, is told as such, and stands no more then."""
+    photos, state = tmp_path / "photos", tmp_path / "state"
+    path = write_photo(photos)
+    write_photo(photos, "b.jpg")
+    sha1 = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+    async with AssetsApi(sandbox.url, sandbox.api_key, state=state) as assets:
+        await assets.upload(photos / "b.jpg")
+    with closing(sqlite3.connect(state / "state.db")) as database:
+        (user,) = database.execute("SELECT user FROM account").fetchone()
+    said = {"at": "2026-01-01T00:00:00+00:00", "server": sandbox.url, "user": user, "sha1": sha1}
+    line = json.dumps(said | {"why": "removed"}) + "\n"
+    (state / "tombstones.jsonl").write_text(line)
+    async with AssetsApi(sandbox.url, sandbox.api_key, state=state) as assets:
+        result = await assets.upload(photos, dry_run=dry_run)
+
+    lines = (state / "tombstones.jsonl").read_text().splitlines()
+    whys = [(said["sha1"], said["why"]) for said in map(json.loads, lines)]
+    assert [(e.filepath, e.was_removed) for e in result.uploaded] == [(path, True)]
+    assert whys == [(sha1, "removed")] + [(sha1, "back")] * (not dry_run)
 
 
 async def test_no_hidden_state(

@@ -156,6 +156,8 @@ def _say(result: "UploadResult", *, dry_run: bool) -> None:
         f"{words.count(stats.uploaded, 'file')} {done}, {stats.rejected:,} already in Immich"
         f"{f' ({trashed:,} in its trash)' if trashed else ''}, {stats.failed:,} failed."
     )
+    if back := sum(entry.was_removed for entry in result.uploaded):
+        sentence += f" Of these, {words.count(back, 'file')} had been removed from Immich before."
     if result.deleted:
         sentence += f" {words.count(len(result.deleted), 'file')} deleted from the disk."
     typer.echo(sentence)

@@ -256,7 +256,7 @@ def _demand(immich: Immich, answer: Answer, what: str, link: Link) -> None:
     if link.params and status in {_UNAUTHORIZED, _FORBIDDEN}:
         raise Refused(
             f"The public link does not allow {what}: {message or status}. It may be mistyped, have"
-            " expired, or want a password."
+            " expired, or want a password: links with a password are not supported."
         )
     if message and status in {_BAD_REQUEST, _NOT_FOUND, _RANGE_NOT_SATISFIABLE}:
         raise Unavailable(

@@ -7,8 +7,9 @@ must not read again what it has read before.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from immich_sync.core.types import Due, File, Hold, Job, Place, Priority, Stamp
+from immich_sync.core.types import Due, File, FolderId, Hold, Job, Place, Priority, Stamp
 from immich_sync.store import ledger
+from immich_sync.store.accounts import Kind
 from immich_sync.store.database import Database
 
 
@@ -22,6 +23,26 @@ def recall(database: Database, seen: Sequence[tuple[Place, Stamp]], now: float) 
         Due(Job(place, Priority.NEW, now), _usable(ledger.file(database, place), stamp), None)
         for place, stamp in seen
     ]
+
+
+def recall_of_root(
+    database: Database, root: bytes, seen: Sequence[tuple[Place, Stamp]], now: float
+) -> list[Due]:
+    """The same from a state that is only looked at, where the one-shot's root has another id."""
+    with database.reading() as connection:
+        row = connection.execute(_ROOT, (Kind.ONCE.value, root)).fetchone()
+    folder = FolderId(row[0]) if row else None
+
+    def known(place: Place, stamp: Stamp) -> File | None:
+        if folder is None:
+            return None
+        found = _usable(ledger.file(database, replace(place, folder=folder)), stamp)
+        return found and replace(found, place=place)
+
+    return [Due(Job(place, Priority.NEW, now), known(place, stamp), None) for place, stamp in seen]
+
+
+_ROOT = "SELECT id FROM folder WHERE kind = ? AND root = ?"
 
 
 def _usable(known: File | None, stamp: Stamp) -> File | None:
