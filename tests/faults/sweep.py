@@ -1,0 +1,156 @@
+"""Lets a scenario's process die at one effect after the other, and says how many were survived.
+
+Its own module because it also runs as a program, beside a test run and with a low priority: a
+test run spends half of its time waiting for real clocks, which is when dying costs nothing.
+"""
+
+import gc
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from tests.faults.mortality import Effects
+from tests.faults.play import playing
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.stage import quick_folder, simulate
+
+SEEDS = int(os.environ.get("EVERY_STEP", "0"))
+"""With how many seeds each point is tried; 0: every second point, with one seed."""
+SILENCE = 35.0
+"""Seconds in which nothing may happen in the end: the folder's root is looked at once."""
+PATIENCE = 1800.0
+"""Seconds that a scenario beside us may take; all together take less than two minutes."""
+FAILED = "failed"
+"""The mark of a sweep that ended by an error of its own."""
+GLANCE = 0.05
+"""Seconds between two looks for a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a scenario went: points tried, out of how many, and what broke a promise, if one did."""
+
+    tried: int
+    effects: int
+    broken: str = ""
+
+
+def play(name: str, seed: int, doomed: int | None = None) -> Effects:
+    """The scenario to its end, with a death at the `doomed` effect; raises for a broken promise."""
+
+    async def scenario() -> Effects:
+        effects = Effects(doomed)
+        async with playing(seed, Path(folder), effects) as stage:
+            await stage.play(SCENARIOS[name])
+            await stage.settle_down(SILENCE)
+            assert doomed is None or stage.stage.deaths == 1, "nobody died"
+            return effects
+
+    with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
+        return simulate(scenario, seed=seed)
+
+
+def points(name: str, count: int) -> range:
+    """Which of a scenario's effects are tried: each, or every second one, here odd and there even.
+
+    Half of a scenario's effects are questions that change nothing; the others are met either way.
+    """
+    if SEEDS:
+        return range(1, count + 1)
+    return range(1 + [*SCENARIOS].index(name) % 2, count + 1, 2)
+
+
+def sweep(name: str) -> Result:
+    """The scenario with a death at each of its points; ends at the first broken promise."""
+    tried = effects = 0
+    for seed in range(max(1, SEEDS)):
+        count = play(name, seed).count
+        effects += count
+        for doomed in points(name, count):
+            try:
+                play(name, seed, doomed)
+            except BaseException:  # noqa: BLE001 - a result crosses a process; what it was is told
+                where = f"{name}, seed {seed}: died at effect {doomed} of {count}"
+                return Result(tried, effects, f"{traceback.format_exc()}\n{where}")
+            tried += 1
+    return Result(tried, effects)
+
+
+# Beside a test run.
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A process that sweeps some scenarios."""
+
+    process: subprocess.Popen[bytes]  # a shell that leaves a mark if the sweep fails
+
+    def end(self) -> None:
+        """It does not run any more, done or not."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def begin(results: Path, names: Iterable[str]) -> Beside:
+    """These scenarios are being swept; `results` is shared by all who sweep."""
+    results.mkdir(parents=True, exist_ok=True)
+    sweeping = [sys.executable, "-m", "tests.faults.sweep", str(results), *names]
+    failed = ["sh", "-c", '"$@" || touch "$0"', str(results / FAILED), *sweeping]
+    process = subprocess.Popen(  # noqa: S603 - ourselves
+        failed, cwd=Path(__file__).parents[2], stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    return Beside(process)
+
+
+def result(results: Path, name: str) -> Result:
+    """What became of the scenario, as soon as it is known. Raises TimeoutError.
+
+    TimeoutError too if a sweep has ended badly: its scenarios would be waited for in vain.
+    """
+    path, waited = _path(results, name), 0.0
+    while not path.exists():
+        if waited > PATIENCE or (results / FAILED).exists():
+            raise TimeoutError(f"nobody sweeps {name!r}: see what the sweep wrote")
+        time.sleep(GLANCE)
+        waited += GLANCE
+    return Result(**json.loads(path.read_text()))
+
+
+def _path(results: Path, name: str) -> Path:
+    return results / f"{[*SCENARIOS].index(name)}.json"
+
+
+def _write(results: Path, name: str, found: Result) -> None:
+    path = _path(results, name)
+    whole = path.with_suffix(".new")
+    whole.write_text(json.dumps(asdict(found)))
+    whole.replace(path)
+
+
+def _main(results: Path, names: Sequence[str]) -> None:
+    with suppress(OSError):
+        os.nice(10)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    parent = os.getppid()
+    gc.freeze()
+    for name in names:
+        if os.getppid() != parent:  # who asked is gone
+            return
+        _write(results, name, sweep(name))
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]), sys.argv[2:])
