@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from immich_sync.config.accounts import DEFAULT
+from immich_sync.config.cleanups import quarantine_of
 from immich_sync.config.load import Written
 from immich_sync.config.settings import FolderRules
 from immich_sync.core.folder import Folder
@@ -22,7 +23,8 @@ _TOGETHER = (("album", "album_id"), ("scan_at", "scan_every"))
 
 _AS_THEY_ARE = {
     "include_hidden", "settle", "poll_interval", "root_check", "scan_at", "scan_every", "watch",
-    "trashed", "on_delete", "delete_after", "expect_new",
+    "trashed", "on_delete", "delete_after", "expect_new", "after_upload", "cleanup_after",
+    "quarantine_for", "deletes_reach_phone",
 }  # fmt: skip
 """Keys that mean in a `Folder` what they mean in the file; the others are read here."""
 
@@ -71,6 +73,7 @@ def _folder(written: Written, number: int, name: str, root: bytes) -> Folder:
         album=rules.album or None,
         album_id=AlbumId(rules.album_id.lower()) if rules.album_id else None,
         ignore=compile_ignore(rules.ignore or ()),
+        quarantine_dir=quarantine_of(written, ("folders", number), rules),
         **said,
     )
 

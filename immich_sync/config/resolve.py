@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from immich_sync.config.accounts import resolve_accounts
+from immich_sync.config.cleanups import check_cleanups
 from immich_sync.config.folders import apart, resolve_folders
 from immich_sync.config.load import Written
 from immich_sync.config.outside import resolve_health, resolve_notify
@@ -36,6 +37,7 @@ def resolve(written: Written, *, folders: bool = True) -> Setup:
                 f"the state folder {state} and the watched folder {os.fsdecode(folder.root)} lie "
                 "inside one another; put the state elsewhere with state_dir",
             )
+    check_cleanups(written, watched, state)
     return Setup(accounts, watched, limits, state, resolve_health(written), resolve_notify(written))
 
 

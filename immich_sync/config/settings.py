@@ -27,7 +27,7 @@ Patterns = Annotated[tuple[str, ...], PlainValidator(values.patterns)]
 Watch = Annotated[str, PlainValidator(values.one_of("auto", "inotify", "poll"))]
 Trashed = Annotated[str, PlainValidator(values.one_of("leave", "restore", "report"))]
 OnDelete = Annotated[str, PlainValidator(values.one_of("ignore", "trash"))]
-AfterUpload = Annotated[str, PlainValidator(values.one_of("keep"))]
+AfterUpload = Annotated[str, PlainValidator(values.one_of("keep", "quarantine", "delete"))]
 UpTo64 = Annotated[int, PlainValidator(values.whole(1, 64))]
 UpTo1024 = Annotated[int, PlainValidator(values.whole(1, 1024))]
 
@@ -104,6 +104,14 @@ class FolderRules(_Table):
     after_upload: AfterUpload | None = None
     """What becomes of the file here once it is proved to be in Immich: `keep`, `quarantine`,
     `delete`."""
+    cleanup_after: Duration | None = None
+    """A file lies still for so long, proved to be in Immich, before `after_upload` is done."""
+    quarantine_for: Duration | None = None
+    """A file lies in quarantine, to be brought back by `undo`, for so long before it is deleted."""
+    quarantine_dir: Path | None = None
+    """Where the quarantine is: a folder outside of every watched one, best on the same disk."""
+    deletes_reach_phone: YesOrNo | None = None
+    """Whether what Syncthing shares may be cleaned: the phone deletes its files as well."""
 
 
 class FolderTable(FolderRules):

@@ -20,6 +20,7 @@ NOBODY = 65534
 WRITE = Callable[[str], Path]
 SERVER = '[server]\nurl = "http://nas:2283"\napi_key_file = "{tmp}/key"\n'
 FOLDER = SERVER + '[[folders]]\npath = "{tmp}/photos"\n'
+QUARANTINE = FOLDER + 'after_upload = "quarantine"\n'
 OTHER = FOLDER + '[[folders]]\npath = "{tmp}/other"\n'
 
 MISTAKES: Mapping[str, tuple[str, str]] = {
@@ -48,9 +49,45 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         FOLDER + 'trashed = "empty"\n',
         "trashed: 'empty' is not known here; choose from: leave, restore, report",
     ),
-    "a deletion that is not there yet": (
-        FOLDER + 'after_upload = "delete"\n',
-        "after_upload: 'delete' is not known here; choose from: keep",
+    "a wrong word about cleanup": (
+        FOLDER + 'after_upload = "move"\n',
+        "after_upload: 'move' is not known here; choose from: keep, quarantine, delete",
+    ),
+    "a quarantine that is nowhere": (
+        FOLDER + 'after_upload = "quarantine"\n',
+        'quarantine_dir: after_upload = "quarantine" needs it: a folder outside of every watched',
+    ),
+    "a quarantine that is not there": (
+        QUARANTINE + 'quarantine_dir = "{tmp}/none"\n',
+        "quarantine_dir: the folder {tmp}/none cannot be used (No such file or directory)",
+    ),
+    "a quarantine that is no path": (
+        QUARANTINE + 'quarantine_dir = "aside"\n',
+        "quarantine_dir: aside is not an absolute path",
+    ),
+    "a quarantine that is a file": (
+        QUARANTINE + 'quarantine_dir = "{tmp}/key"\n',
+        "quarantine_dir: {tmp}/key is no folder that this user (id ",
+    ),
+    "a quarantine in a watched folder": (
+        QUARANTINE + 'quarantine_dir = "{tmp}/photos/below"\n',
+        "{tmp}/photos/below and the watched folder {tmp}/photos lie inside one another",
+    ),
+    "a quarantine in another watched folder": (
+        QUARANTINE + 'quarantine_dir = "{tmp}/other"\n' + '[[folders]]\npath = "{tmp}/other"\n',
+        "{tmp}/other and the watched folder {tmp}/other lie inside one another",
+    ),
+    "a quarantine above everything": (
+        QUARANTINE + 'quarantine_dir = "{tmp}"\n',
+        "{tmp} and the watched folder {tmp}/photos lie inside one another",
+    ),
+    "a quarantine in the state folder": (
+        'state_dir = "{tmp}/other"\n' + QUARANTINE + 'quarantine_dir = "{tmp}/other"\n',
+        "{tmp}/other and the state folder {tmp}/other lie inside one another",
+    ),
+    "a quarantine and deletions": (
+        QUARANTINE + 'quarantine_dir = "{tmp}/other"\non_delete = "trash"\n',
+        'on_delete: after_upload = "quarantine" empties this folder by itself',
     ),
     "a table twice": (
         "[limits]\n[limits]\n",
