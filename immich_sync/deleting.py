@@ -86,6 +86,7 @@ class Deleter:
         tombstones: Tombstones,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
+        self.tripped: set[FolderId] = set()  # folders of which a person has to speak first
         self.trouble = ""  # why nothing is deleted though it should be, for people
         self._given = deletions
         self._world = world
@@ -115,6 +116,7 @@ class Deleter:
             return False
         await self._world.store(departures.approve, folder)
         await self._world.store(breakers.reset, folder, Breaker.DELETIONS)
+        self.tripped.discard(folder)
         log.info("deletions_approved", folder=self._given.folders[folder].folder.name)
         self._wanted.ring()
         return True
@@ -189,6 +191,10 @@ class Deleter:
         elif before and not tripped:
             await store(breakers.reset, folder_id, Breaker.DELETIONS)
             log.info("deletions_resolved", folder=name)
+        if tripped:
+            self.tripped.add(folder_id)
+        else:
+            self.tripped.discard(folder_id)
         return tripped
 
     async def _trash(

@@ -16,24 +16,30 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from immich_sync.auditing import Audited, Auditor
+from immich_sync.changing import Changing
+from immich_sync.cleaning import Cleaner
+from immich_sync.core.breaker import Breaker
 from immich_sync.core.errors import ServerTrouble, StateDamaged
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.measures import Measures
 from immich_sync.core.ports import Blocking, ChangeSource, Clock, Hands, Lane
 from immich_sync.core.types import AccountId, Activity, Due, FolderId, Place
 from immich_sync.deleting import Deleter, Deletions, Mirrored, Unrest
+from immich_sync.firstlook import waits
 from immich_sync.immich.client import Immich
+from immich_sync.inspecting import Swept
 from immich_sync.intake import Intake
 from immich_sync.joining import Joiner
 from immich_sync.journal import Journal
 from immich_sync.link import Link
 from immich_sync.rooting import Root
 from immich_sync.route import Route
-from immich_sync.store import accounts, departures
+from immich_sync.store import accounts, breakers, departures
 from immich_sync.store.accounts import FolderRow
 from immich_sync.store.database import Database
 from immich_sync.store.door import Store
 from immich_sync.tombstones import Tombstones
+from immich_sync.waiting import Waiting
 from immich_sync.worker import Crew
 from immich_sync.world import World
 
@@ -79,6 +85,10 @@ class Engine:
         self.strangers: dict[FolderId, AccountId] = {}  # folders whose key has another user now
         self.auditors: dict[str, Auditor] = {}  # by the name of an account that has been reached
         self.deleters: dict[str, Deleter] = {}  # likewise
+        self.changing: dict[str, Changing] = {}  # likewise
+        self.in_libraries: dict[FolderId, AccountId] = {}  # folders that are in Immich already
+        self.cleaners: dict[FolderId, Cleaner] = {}  # of folders with cleanup, once reached
+        self.one_at_a_time = anyio.Lock()  # who takes files away, or brings them back
         self.fatal: ServerTrouble | StateDamaged | None = None  # why it ended by itself, if it did
         self.stopping = False
         self._whole = anyio.CancelScope()
@@ -92,6 +102,8 @@ class Engine:
         self.world = World(
             surroundings.clock, surroundings.blocking, surroundings.disk, store, journal
         )
+        self._elapsed = Waiting(self.world)
+        self._tell = tell
         self.crew = Crew(
             self.world, setup.limits, root=self._root, resettle=self._resettle, tell=tell,
             measures=self.measures,
@@ -142,15 +154,19 @@ class Engine:
         there on purpose.
         """
         intake = self.intakes[folder]
-        deleter = self.deleters.get(intake.folder.account)
-        if deleter is not None and intake.root.online:  # else it is the root that is asked about
-            await deleter.approve(folder)
+        name = intake.folder.account
+        if intake.root.online and name in self.deleters:  # else it is the root that is asked about
+            await self.deleters[name].approve(folder)
+            await self.changing[name].approve(folder)
         intake.root.approve()
         intake.scan_soon("approved")
         if account := self.strangers.pop(folder, None):
             now = self.world.clock.now()
             await self.world.store(accounts.assign, folder, account, now)
             await self.tombstones.reopen(account)
+            await self._open_way(folder, account)
+        if account := self.in_libraries.pop(folder, None):
+            await self.world.store(breakers.approve, folder, Breaker.LIBRARY)
             await self._open_way(folder, account)
         if auditor := self.auditors.get(intake.folder.account):
             auditor.answer(removed=removed)
@@ -165,7 +181,17 @@ class Engine:
     def unapproved(self, folder: FolderId) -> bool:
         """Whether nothing of the folder goes up before a person has said that all is right."""
         auditor = self.auditors.get(self._rows[folder][0].account)
-        return folder in self.strangers or (auditor is not None and bool(auditor.doubt))
+        waiting = folder in self.strangers or folder in self.in_libraries
+        return waiting or (auditor is not None and bool(auditor.doubt))
+
+    def waiting(self, folder: FolderId) -> bool:
+        """Whether so much of it went or changed at once that this waits for a person's word."""
+        name = self._rows[folder][0].account
+        return any(
+            folder in one.tripped
+            for one in (self.deleters.get(name), self.changing.get(name))
+            if one is not None
+        )
 
     async def _open_folder(self, folder: Folder) -> FolderRow:
         row = await self.world.store(
@@ -240,6 +266,9 @@ class Engine:
         link.restored = lambda: auditor.restored
         await auditor.first()
         self.auditors[link.name] = auditor
+        names = {folder: self._rows[folder][0].name for folder in mine}
+        changing = Changing(names, self.world, self.crew.bell.ring)
+        self.changing[link.name] = changing
         for folder, row in mine.items():
             if row.account in {None, account}:
                 await self.world.store(accounts.assign, folder, account, self.world.clock.now())
@@ -248,9 +277,50 @@ class Engine:
                 self.strangers[folder] = account
                 log.warning("other_user", folder=self._rows[folder][0].name)
         deleter = self.deleters[link.name] = self._deleter(account, link, mine)
-        async with anyio.create_task_group() as both:
-            both.start_soon(deleter.run)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(deleter.run)
+            for cleaner in await self._cleaners(account, link, mine):
+                tasks.start_soon(cleaner.run)
+            tasks.start_soon(changing.run)
             await auditor.run()
+
+    async def _cleaners(
+        self, account: AccountId, link: Link, folders: Collection[FolderId]
+    ) -> list[Cleaner]:
+        made = {
+            one: await self._cleaner(account, link, one, folder)
+            for one in folders
+            if (folder := self._rows[one][0]).cleans
+        }
+        self.cleaners.update(made)
+        return list(made.values())
+
+    async def _cleaner(
+        self, account: AccountId, link: Link, folder_id: FolderId, folder: Folder
+    ) -> Cleaner:
+        looking = _looking(folder)
+
+        def is_rested() -> bool:
+            intake = self.intakes.get(folder_id)
+            if intake is None or intake.last_scan is None or not intake.is_quiet():
+                return False
+            is_open = folder_id in self.crew.open_folders() and not self.waiting(folder_id)
+            return is_open and not self.crew.busy
+
+        swept = Swept(
+            folder=folder,
+            folder_id=folder_id,
+            account=account,
+            checker=link.checker,
+            reading=await self.world.blocking(looking, self._surroundings.hashing, folder),
+            looking=looking,
+            root=partial(self._root, folder_id),
+            is_rested=is_rested,
+            doubt=lambda: self.auditors[link.name].doubt,
+            newer=lambda: link.deletions_allowed,
+            troubled=link.immich.gate.close,
+        )
+        return Cleaner(swept, self.world, self._elapsed, self.one_at_a_time, self._tell)
 
     def _deleter(self, account: AccountId, link: Link, folders: Collection[FolderId]) -> Deleter:
         def may_act(folder: FolderId) -> bool:
@@ -295,8 +365,17 @@ class Engine:
         return Auditor(audited, self.world, self.tombstones, self.crew.bell.ring)
 
     async def _open_way(self, folder_id: FolderId, account: AccountId) -> None:
-        """The folder's jobs may go to this account from now on."""
+        """The folder's jobs may go to this account from now on, unless they are there already."""
         folder, _ = self._rows[folder_id]
+
+        def is_scanned() -> bool:
+            intake = self.intakes.get(folder_id)
+            return intake is not None and intake.last_scan is not None
+
+        immich = self.links[folder.account].immich
+        if await waits(folder_id, folder.name, immich, self.world, is_scanned):
+            self.in_libraries[folder_id] = account
+            return
         looking = _looking(folder)
         hashing = await self.world.blocking(looking, self._surroundings.hashing, folder)
         link, auditor = self.links[folder.account], self.auditors[folder.account]
@@ -316,6 +395,7 @@ class Engine:
                 for one in self.setup.folders
             ),
             headroom=link.headroom,
+            may_change=self.changing[folder.account].may_go,
             missed=auditor.missed,
             moved=partial(self.measures.moved, link.name),
             answered=partial(self.measures.uploaded, link.name),

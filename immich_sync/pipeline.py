@@ -11,6 +11,7 @@ from enum import Enum
 import anyio
 import structlog
 
+from immich_sync.changing import NOTE
 from immich_sync.core import audit
 from immich_sync.core.errors import (
     FileChanged,
@@ -94,7 +95,9 @@ async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) 
             case Step.CHECK:
                 facts = await climb.check(facts)
             case Step.UPLOAD:
-                facts = await climb.upload(facts)
+                facts = (
+                    await climb.upload(facts) if await climb.may_go(facts) else climb.hold(facts)
+                )
             case Step.VERIFY:
                 facts = await climb.verify(facts)
             case Step.JOIN:
@@ -176,6 +179,20 @@ class _Climb:
             # upon, it would send them twice, or call what has just arrived gone.
             if not flights.landed_since(checksum, mark) and not self._heard_since(absent, asked_at):
                 return absent
+
+    async def may_go(self, facts: Facts) -> bool:
+        """Whether it may be uploaded; what took the place of another waits if many did so."""
+        ask = self.route.may_change
+        if ask is None or self.due.file is None:
+            return True
+        await self.world.journal.commit()  # whether it is a change stands in the ledger
+        return await ask(self.due.job.place, _checksum(facts))
+
+    def hold(self, facts: Facts) -> Facts:
+        if facts.file is None:
+            raise AssertionError("the plan uploads nothing unknown")
+        self.world.journal.note(Held(self.due.job.place, Hold.CHANGED, NOTE))
+        return replace(facts, file=replace(facts.file, hold=Hold.CHANGED, note=NOTE))
 
     async def upload(self, facts: Facts) -> Facts:
         checksum = _checksum(facts)

@@ -4,13 +4,14 @@ Its own module because the pipeline walks it, the worker asks whether it is open
 makes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from immich_sync.coalesce import Coalescer
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane
 from immich_sync.core.types import AccountId, Checksum, Due
+from immich_sync.core.types import AccountId, Checksum, Due, Place
 from immich_sync.flights import Flights
 from immich_sync.headroom import Headroom
 from immich_sync.immich.check import Presence
@@ -37,6 +38,7 @@ class Route:
     answered: Callable[[float], None] = lambda _: None  # told how many seconds an upload took
     tombstones: Tombstones | None = None  # None: a person named these files, and insists
     takes_back: bool = False  # what we trashed because its file was gone, once there is one again
+    may_change: Callable[[Place, Checksum], Awaitable[bool]] | None = None  # None: all may
     missed: Callable[[], None] = lambda: None  # told of what is gone and was not seen in the trash
     headroom: Headroom | None = None  # None: a person wants these files up, room or not
     believed: Callable[[], bool] = lambda: True  # whether the server seems to be the one we know

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import anyio
 
+from immich_sync.core.advice import on_server
+from immich_sync.core.breaker import Breaker
 from immich_sync.core.errors import Full, NotImmich, Refused, ServerTrouble, Untrusted
 from immich_sync.core.explanation import Live
 from immich_sync.core.folder import Folder, Setup
@@ -27,7 +29,8 @@ from immich_sync.core.types import Place, below
 from immich_sync.engine import Engine
 from immich_sync.intake import Intake
 from immich_sync.link import Link
-from immich_sync.store import report
+from immich_sync.store import breakers, report
+from immich_sync.store.breakers import Waiting
 from immich_sync.store.database import STATE_FILE, open_read_only
 from immich_sync.store.report import FileProblem, FolderReport
 from immich_sync.version import VERSION
@@ -58,6 +61,7 @@ async def of(engine: Engine, *, since: float) -> Status:
         folders=list(engine.intakes) or None,
         leaving=[i for i, one in engine.intakes.items() if one.folder.trashed != "report"],
     )
+    waiting = await engine.world.store.look(breakers.waiting)
     folders = tuple(_folder(one, rows.get(one.root), engine) for one in engine.setup.folders)
     servers = tuple(_server(link) for link in engine.links.values())
     mine = [row for row in rows.values() if row.folder in engine.intakes]
@@ -67,7 +71,12 @@ async def of(engine: Engine, *, since: float) -> Status:
         servers=servers,
         jobs=_jobs(mine, len(engine.crew.busy)),
         folders=folders,
-        problems=(*_world_problems(engine), *_doubts(engine.setup, rows), *map(_problem, files)),
+        problems=(
+            *_world_problems(engine),
+            *_doubts(engine.setup, rows),
+            *_words(engine.setup, rows, waiting),
+            *map(_problem, files),
+        ),
     )
 
 
@@ -79,6 +88,7 @@ def read(setup: Setup, now: float) -> Status:
     path = Path(setup.state) / STATE_FILE
     rows: dict[bytes, FolderReport] = {}
     files: Sequence[FileProblem] = ()
+    waiting: Sequence[Waiting] = ()
     if path.exists():
         database = open_read_only(path)
         try:
@@ -90,6 +100,7 @@ def read(setup: Setup, now: float) -> Status:
             quiet = {folder.root for folder in setup.folders if folder.trashed != "report"}
             leaving = [one.folder for one in rows.values() if one.root in quiet]
             files = report.problems(database, limit=LISTED, folders=ids, leaving=leaving)
+            waiting = breakers.waiting(database)
         finally:
             database.close()
     return Status(
@@ -98,7 +109,7 @@ def read(setup: Setup, now: float) -> Status:
         servers=servers,
         jobs=_jobs(list(rows.values()), 0),
         folders=tuple(_at_rest(one, rows.get(one.root)) for one in setup.folders),
-        problems=(*_doubts(setup, rows), *map(_problem, files)),
+        problems=(*_doubts(setup, rows), *_words(setup, rows, waiting), *map(_problem, files)),
     )
 
 
@@ -193,6 +204,8 @@ def _folder_state(intake: Intake, engine: Engine) -> str:
         return "paused"
     if intake.scanning:
         return "scanning"
+    if intake.root.online and engine.waiting(intake.folder_id):
+        return "waiting"
     return "watching" if intake.root.online else "offline"
 
 
@@ -222,16 +235,19 @@ def _at_rest(folder: Folder, row: FolderReport | None) -> FolderStatus:
 def _world_problems(engine: Engine) -> Iterator[Problem]:
     """What concerns no single file, most far-reaching first."""
     if trouble := engine.world.store.trouble:
-        yield Problem("state", engine.setup.state, None, str(trouble))
+        yield Problem("state", engine.setup.state, _state_since(engine), str(trouble))
     for link in engine.links.values():
         if server_trouble := link.immich.gate.trouble:
             since = link.immich.gate.since
-            yield Problem("server", link.account.url, since, str(server_trouble))
+            yield Problem("server", link.account.url, since, on_server(server_trouble))
         if no_room := link.headroom.trouble:
             yield Problem("no_room", link.account.url, link.headroom.since, str(no_room))
         if link.version is not None and (forbidden := link.deletions_allowed):
             what = "restored" if link.restored() else "newer_server"
             yield Problem(what, link.account.url, link.version_since, forbidden)
+        deleter = engine.deleters.get(link.name)
+        if deleter is not None and deleter.trouble:
+            yield Problem("no_trash", link.account.url, None, deleter.trouble)
     for folder_id, intake in engine.intakes.items():
         path = shown(intake.folder.root)
         if folder_id in engine.strangers:
@@ -241,11 +257,19 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             )
             yield Problem("other_user", path, None, advice)
         elif not intake.root.online and intake.root.why:
-            yield Problem("folder", path, None, intake.root.why)
+            yield Problem("folder", path, intake.root.since, intake.root.why)
         if watching := intake.health().trouble:
             yield Problem("watching", path, None, watching)
         for directory, why in intake.tally.troubles[:LISTED]:
-            yield Problem("unlisted", shown(below(intake.folder.root, directory)), None, why)
+            place = shown(below(intake.folder.root, directory))
+            advice = f"{why}. Give the user that runs immich-sync the right to read it."
+            yield Problem("unlisted", place, intake.last_scan and intake.last_scan.began, advice)
+
+
+def _state_since(engine: Engine) -> float | None:
+    since = engine.world.store.since
+    now = engine.world.clock.now()
+    return None if since is None else now - (anyio.current_time() - since)
 
 
 def _doubts(setup: Setup, rows: Mapping[bytes, FolderReport]) -> Iterator[Problem]:
@@ -261,6 +285,30 @@ def _doubts(setup: Setup, rows: Mapping[bytes, FolderReport]) -> Iterator[Proble
                 " answers, mend that: it is looked at again every hour."
             )
             yield Problem("doubtful_server", shown(folder.root), row.doubted_at, advice)
+
+
+def _words(
+    setup: Setup, rows: Mapping[bytes, FolderReport], waiting: Sequence[Waiting]
+) -> Iterator[Problem]:
+    """What waits for a person's word about a whole folder."""
+    for folder in setup.folders:
+        row = rows.get(folder.root)
+        for one in waiting:
+            if row is not None and one.folder == row.folder:
+                said = _WORDS[one.breaker].format(files=f"{one.files:,}", folder=folder.name)
+                path = shown(folder.root)
+                yield Problem(one.breaker.value, path, one.since, f"{one.why} {said}")
+
+
+_WORDS = {
+    Breaker.DELETIONS: "Their photos stay in Immich until you say that they were deleted on purpose"
+    " ({files} files now): immich-sync approve {folder}. If they were not, put them back: this ends"
+    " by itself once all are there again.",
+    Breaker.CHANGES: "Until you say that this is right, {files} files wait, so that Immich does not"
+    " get all of them a second time: immich-sync approve {folder}. New files go up as ever.",
+    Breaker.LIBRARY: "Uploaded, they would be there twice, so nothing is. If that is what you want"
+    " ({files} files): immich-sync approve {folder}.",
+}
 
 
 def _problem(one: FileProblem) -> Problem:

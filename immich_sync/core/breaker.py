@@ -50,4 +50,4 @@ def holds(limit: Limit, *, tripped: bool, count: int, known: int, left: int) -> 
     `count` of `known` files fell within the window, `left` wait for it. It trips by the count, and
     never resets because time went by: only once nothing is left that waits, since all came back.
     """
-    return left > 0 if tripped else trips(limit, count, known)
+    return trips(limit, count, known) or (tripped and left > 0)

@@ -58,6 +58,7 @@ class Facts:
     departed: Departed
     asset: Asset | None
     stone: Hold | None = None  # its tombstone
+    cleaned: bool = False  # our own cleanup took a file with these bytes out of some folder
     reading: bool = False  # a file not read yet may hold the same bytes
     half: Half = Half.NONE
     hidden: bool | None = None  # whether Immich shows it only within its still; None: not asked
@@ -90,6 +91,8 @@ def decide(facts: Facts, given: Conditions) -> tuple[Verdict, str]:
         return Verdict.KEEP, "It was never proved to be in Immich."
     if asset.origin is not Origin.UPLOADED:
         return Verdict.KEEP, "It was in Immich before, and not uploaded from here."
+    if facts.cleaned:
+        return Verdict.KEEP, "It was tidied away after its upload: Immich is where it is kept."
     if facts.stone in {Hold.REMOVED, Hold.MISSING} or asset.removed_at is not None:
         return Verdict.KEEP, "It is gone from Immich already, and not by us."
     if asset.trashed_at is not None and facts.stone is not Hold.DEPARTED:

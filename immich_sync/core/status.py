@@ -47,7 +47,7 @@ class FolderStatus:
     name: str
     path: str
     account: str
-    state: str  # starting | scanning | watching | paused | offline | unapproved | stopped
+    state: str  # starting | scanning | watching | waiting | paused | offline | unapproved | stopped
     watch: str  # inotify | poll | both | degraded
     files: int
     verified: int

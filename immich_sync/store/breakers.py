@@ -30,6 +30,26 @@ def standing(database: Database, folder: FolderId) -> Mapping[Breaker, Tripped]:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A watched folder that waits for a person's word, and how many of its files are meant."""
+
+    folder: FolderId
+    breaker: Breaker
+    since: float  # wall-clock seconds
+    why: str
+    files: int
+
+
+def waiting(database: Database) -> list[Waiting]:
+    """All that wait, in the order of their folders. Raises StateTrouble."""
+    with database.reading() as connection:
+        return [
+            Waiting(FolderId(folder), Breaker(kind), since, why, files)
+            for folder, kind, since, why, files in connection.execute(_WAITING)
+        ]
+
+
 def trip(database: Database, folder: FolderId, breaker: Breaker, why: str, now: float) -> None:
     """The breaker has tripped; since when is kept. Raises StateTrouble."""
     with database.writing() as connection:
@@ -57,4 +77,17 @@ _STANDING = "SELECT kind, since, why, approved FROM breaker WHERE folder = ?"
 _TRIP = """
 INSERT INTO breaker (folder, kind, since, why) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET why = excluded.why
+"""
+
+_WAITING = """
+SELECT breaker.folder, breaker.kind, since, why, CASE breaker.kind
+    WHEN 'deletions' THEN (
+        SELECT count(*) FROM departed
+        WHERE departed.folder = breaker.folder AND state = 'waiting')
+    WHEN 'changes' THEN (
+        SELECT count(*) FROM file WHERE file.folder = breaker.folder AND hold = 'changed'
+        AND dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1))
+    ELSE (SELECT count(*) FROM job WHERE job.folder = breaker.folder) END
+FROM breaker JOIN folder ON folder.id = breaker.folder
+WHERE approved = 0 AND folder.kind = 'watched' ORDER BY breaker.folder, breaker.kind
 """

@@ -112,7 +112,8 @@ def due(database: Database, folder: FolderId, until: float, limit: int) -> list[
                     Place(folder, row[0], row[1]), Checksum(row[2]), row[3], bool(row[4]), row[5],
                     bool(row[6]),
                 ),
-                asset_of(row[8:]),
+                asset_of(row[9:]),
+                cleaned=bool(row[8]),
                 reading=bool(row[7]),
                 half=_half(connection, departed),
             )
@@ -324,6 +325,7 @@ FROM departed WHERE folder = :folder AND (at > :since OR state = 'waiting')
 
 _DUE = f"""
 SELECT dir, name, departed.sha1, size, motion, at, approved, {_UNREAD},
+    departed.sha1 IN (SELECT asset_sha1 FROM cleaned WHERE account = :account),
     asset.account, asset.sha1, asset_id, origin, verified_at, trashed_at, removed_at
 FROM departed
 LEFT JOIN asset ON asset.account = :account AND asset.sha1 = departed.sha1

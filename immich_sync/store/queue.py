@@ -115,6 +115,25 @@ def _sparing(free: Iterator[Due], large: int) -> Iterator[Due]:
             return
 
 
+def holds(database: Database, folder: FolderId, number: int) -> bool:
+    """Whether the folder has at least so many jobs. Raises StateTrouble."""
+    with database.reading() as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM job WHERE folder = ? LIMIT ?)", (folder, number)
+        )
+        return bool(found.fetchone()[0] >= number)
+
+
+def sample(database: Database, folder: FolderId, size: int) -> list[bytes]:
+    """The names of at most `size` jobs, evenly spread over the folder. Raises StateTrouble."""
+    with database.reading() as connection:
+        rows = connection.execute(
+            "SELECT name FROM job WHERE folder = ? ORDER BY dir, name", (folder,)
+        )
+        names = [name for (name,) in rows]
+        return names[:: max(1, -(-len(names) // size))]
+
+
 def next_due(
     database: Database,
     *,

@@ -122,7 +122,8 @@ SELECT folder.id, folder.name, folder.root, count(file.name), coalesce(sum(file.
         AND asset.removed_at IS NULL AND file.hold IS NULL AND job.round IS NULL),
     count(*) FILTER (WHERE asset.trashed_at IS NOT NULL OR file.hold = 'removed'),
     count(*) FILTER (
-        WHERE file.hold IS NOT NULL AND file.hold <> 'removed' AND file.dismissed = 0),
+        WHERE file.hold IS NOT NULL AND file.hold NOT IN ('removed', 'changed')
+            AND file.dismissed = 0),
     max(file.arrived_at), account.doubt, account.doubted_at
 FROM folder
 LEFT JOIN account ON account.id = folder.account
@@ -138,6 +139,7 @@ _PROBLEMS = """
 SELECT what, folder, root, dir, trouble.name, since, note FROM (
     SELECT coalesce(hold, 'incomplete') AS what, folder, dir, name, changed_at AS since, note
     FROM file WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
+        AND hold IS NOT 'changed'
     UNION ALL
     SELECT 'failing', folder, dir, name, failing_since, error
     FROM job WHERE failing_since IS NOT NULL
