@@ -119,14 +119,17 @@ class Link:
         """Who we are there, waiting for a server that does not answer; `run` must be running.
 
         Raises NotImmich, Refused or Untrusted: no waiting mends an address, a key or a
-        certificate that was wrong from the start.
+        certificate that was wrong from the start. For a date it is waited: a clock may be wrong
+        until the network is there, and certificates are renewed.
         """
         while True:
             try:
                 return await self._introduce(needed_permissions(folders))
-            except (NotImmich, Refused, Untrusted):
+            except (NotImmich, Refused):
                 raise
             except ServerTrouble as trouble:
+                if isinstance(trouble, Untrusted) and not trouble.by_date:
+                    raise
                 self.immich.gate.close(trouble)
                 await self.immich.gate.wait_open()
 

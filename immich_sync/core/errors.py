@@ -80,7 +80,14 @@ class NotImmich(ServerTrouble):
 
 
 class Untrusted(ServerTrouble):
-    """The server's certificate could not be verified."""
+    """The server's certificate could not be verified.
+
+    `by_date`: it is not valid yet, or not any more, which a clock that is set right may mend.
+    """
+
+    def __init__(self, message: str, *, by_date: bool = False) -> None:
+        super().__init__(message)
+        self.by_date = by_date
 
 
 class Refused(ServerTrouble):

@@ -146,6 +146,9 @@ class Answer:
         return message if isinstance(message, str) else "; ".join(message)
 
 
+_BY_DATE = (9, 10)  # not yet valid, expired: openssl/x509_vfy.h, X509_V_ERR_CERT_…
+
+
 def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
     """The trouble behind an exchange that came to no answer; `what` says what was being done."""
     links = _chain(error)
@@ -163,10 +166,16 @@ def from_break(error: Exception, route: Route, what: str) -> ServerTrouble:
                 f" {_SHOW}"
             )
         if isinstance(link, ssl.SSLCertVerificationError) or type(link) is ssl.SSLError:
+            by_date = getattr(link, "verify_code", 0) in _BY_DATE
+            remedy = (
+                "Renew the certificate, or set this machine's clock right"
+                if by_date
+                else "Mend the certificate, or name its authority's as ca_file"
+            )
             return Untrusted(
                 f"{route.url} could not be trusted while {what}:"
-                f" {route.quote(_tls_reason(link))}. Mend the certificate, or name its"
-                " authority's as ca_file."
+                f" {route.quote(_tls_reason(link))}. {remedy}.",
+                by_date=by_date,
             )
     leaf, reason = next(
         (leaf, reason) for kinds, leaf, reason in _REASONS if isinstance(error, kinds)
