@@ -18,7 +18,7 @@ import structlog
 from anyio.abc import TaskStatus
 
 from immich_sync import control, pulse, systemd
-from immich_sync.core.errors import Misconfigured, StateDamaged
+from immich_sync.core.errors import Misconfigured, ServerTrouble, StateDamaged
 from immich_sync.core.folder import Setup
 from immich_sync.core.types import Activity
 from immich_sync.draining import drain
@@ -26,6 +26,8 @@ from immich_sync.engine import Engine
 from immich_sync.health.listening import Listening
 from immich_sync.health.pages import Pages
 from immich_sync.machine import this_machine
+from immich_sync.notify.announcing import Announcer
+from immich_sync.notify.channels import LOG, outside
 from immich_sync.observing import Observer
 from immich_sync.orders import Orders
 from immich_sync.reloading import vet
@@ -132,8 +134,13 @@ class _Process:
             systemd.ready()
             tasks.start_soon(pulse.tell, engine)
             tasks.start_soon(pulse.beat, engine)
+            announcer = Announcer(self._observer, (LOG, *outside(engine.setup.notify)))
+            if not self._wishes.once:
+                tasks.start_soon(announcer.run)
             self._wishes.started(engine)
             await engine.run()
+            if isinstance(engine.fatal, ServerTrouble) and self._successor is None:
+                await announcer.last_words(str(engine.fatal))
             tasks.cancel_scope.cancel()
 
     async def _until_drained(self, engine: Engine) -> None:

@@ -7,6 +7,7 @@ at the whole state: who asks more often than it is worth gets the last answer.
 import anyio
 
 from immich_sync import status
+from immich_sync.core.conditions import Condition, failing_state, standing
 from immich_sync.core.status import Status
 from immich_sync.engine import Engine
 
@@ -39,3 +40,12 @@ class Observer:
                     took = anyio.current_time() - began
                     self._good_until = began + max(self._fresh, took / SHARE)
             return self._last
+
+    def standing(self, status: Status | None) -> tuple[Condition, ...]:
+        """What needs a person, by what `status` said, and by the state: it may fail."""
+        engine = self.engine
+        found = () if status is None else standing(status, engine.setup, engine.world.clock.now())
+        if trouble := engine.world.store.trouble:
+            known = failing_state(str(trouble))
+            return (*(one for one in found if one.key != known.key), known)
+        return found

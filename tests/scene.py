@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import anyio
 import httpx
 
 from immich_sync import daemon
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.types import FolderId, Place, Record, Secret
+from immich_sync.engine import Engine
+from immich_sync.machine import this_machine
 from immich_sync.sandbox import Sandbox
 from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
 from immich_sync.store import ledger
@@ -94,3 +97,16 @@ async def household(
     """One on a fresh sandbox."""
     async with Sandbox(version=version, relay=relay) as sandbox:
         yield Household(sandbox, home)
+
+
+@asynccontextmanager
+async def running(home: Household) -> AsyncIterator[Engine]:
+    """The real engine over a household, stopped at the end."""
+    state = home.home / "state"
+    state.mkdir(exist_ok=True)
+    with closing(open_database(state / "state.db")) as database:
+        engine = Engine(home.setup, this_machine(home.setup.limits), database)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(engine.run)
+            yield engine
+            engine.stop()

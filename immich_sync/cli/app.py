@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from immich_sync.cli import asking, examining, fetching, looking, one_shot, running, state, telling, trying
+from immich_sync.cli import (
+    asking,
+    examining,
+    fetching,
+    looking,
+    one_shot,
+    running,
+    state,
+    telling,
+    trying,
+)
 from immich_sync.core.errors import (
     Misconfigured,
     NotImmich,

@@ -14,7 +14,7 @@ from immich_sync.core.status import FolderStatus, ServerStatus, Status
 
 KINDS = (
     "given_up", "stuck", "key_refused", "server_full", "folder_offline", "silent", "approval",
-    "breaker", "deletions_stopped", "state",
+    "breaker", "deletions_stopped", "state", "ended",
 )  # fmt: skip
 """Every kind there is, in the order in which they are told."""
 
@@ -88,6 +88,16 @@ class News:
         return "trouble" if self.new else "reminder" if self.still else "well"
 
 
+def ended(why: str) -> Condition:
+    """The program has ended by itself, and nothing will start it before this is mended."""
+    return Condition("ended", "", f"Nothing is synced any more. {why}")
+
+
+def failing_state(why: str) -> Condition:
+    """Our own disk is full or failing: all waits."""
+    return Condition("state", "", why)
+
+
 def standing(status: Status, setup: Setup, now: float) -> tuple[Condition, ...]:
     """The conditions that stand, each once, in the order of KINDS. `now` is wall-clock seconds."""
     found: dict[Key, Condition] = {}
@@ -127,8 +137,9 @@ class Steady:
     def __init__(self, after: float, told: Iterable[Key], now: float) -> None:
         self._after = after
         self._began = now
-        self._first: dict[Key, float] = dict.fromkeys(told, -inf)  # when one began to stand
-        self._last = dict.fromkeys(self._first, now)  # when one was last seen to
+        self._first = dict.fromkeys(told, now)  # when one began to stand
+        self._last = dict(self._first)  # when one was last seen to
+        self._counting = set(self._first)
         self._seen: dict[Key, Condition] = {}
 
     def look(self, conditions: Collection[Condition], now: float) -> tuple[Condition, ...] | None:
@@ -137,17 +148,22 @@ class Steady:
             self._first.setdefault(one.key, now)
             self._last[one.key] = now
             self._seen[one.key] = one
-        for key, last in list(self._last.items()):
-            if last > now:  # the clock was set back
-                self._last[key], self._first[key] = now, min(now, self._first[key])
-            elif last < now and now - last >= self._after:
-                del self._first[key], self._last[key]
-                self._seen.pop(key, None)
+        for key in list(self._first):
+            self._look_at(key, now)
         if 0 <= now - self._began < self._after:
             return None
-        return tuple(
-            one for key, one in self._seen.items() if now - self._first[key] >= self._after
-        )
+        return tuple(one for key, one in self._seen.items() if key in self._counting)
+
+    def _look_at(self, key: Key, now: float) -> None:
+        # A clock may be set back: then the waiting begins anew.
+        first = self._first[key] = min(now, self._first[key])
+        last = self._last[key] = min(now, self._last[key])
+        if last < now and now - last >= self._after:
+            del self._first[key], self._last[key]
+            self._counting.discard(key)
+            self._seen.pop(key, None)
+        elif now - first >= self._after:
+            self._counting.add(key)
 
 
 def _is_new(one: Condition, told: Told | None, now: float) -> bool:
@@ -196,7 +212,7 @@ def _silent(
     folder: FolderStatus, started: float, expected: float, now: float
 ) -> Iterator[Condition]:
     since = started if folder.last_new is None else folder.last_new
-    if folder.state in {"watching", "scanning"} and now - since >= expected:
+    if folder.state in {"watching", "scanning", "waiting"} and now - since >= expected:
         yield Condition(
             "silent",
             folder.name,

@@ -17,7 +17,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from immich_sync.core import conditions
+from immich_sync.core.conditions import KINDS, Condition
 from immich_sync.core.errors import FileTrouble, ServerTrouble
 from immich_sync.core.measures import Histogram
 from immich_sync.core.status import Status
@@ -58,6 +58,7 @@ class Metrics:
         self._families = [
             *_program(engine),
             *(() if status is None else _of_status(status, engine)),
+            _conditions(observer.standing(status)),
             *_of_folders(engine),
             *_of_work(engine),
         ]
@@ -123,11 +124,12 @@ def _of_status(status: Status, engine: Engine) -> Iterator[Metric]:
         "jobs", "Files that are due, wait for a time, are worked on, or were given up.",
         {(state,): getattr(status.jobs, state) for state in JOBS}, "state",
     )  # fmt: skip
-    standing = conditions.standing(status, engine.setup, now)
-    yield _gauge(
+
+
+def _conditions(standing: Sequence[Condition]) -> Metric:
+    return _gauge(
         "conditions", "What needs a person, by kind; see docs/monitoring.md.",
-        {(kind,): sum(one.what == kind for one in standing) for kind in conditions.KINDS},
-        "condition",
+        {(kind,): sum(one.what == kind for one in standing) for kind in KINDS}, "condition",
     )  # fmt: skip
 
 

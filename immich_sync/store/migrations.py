@@ -175,6 +175,16 @@ _TABLES = (
         detail TEXT NOT NULL
     ) STRICT
     """,
+    """
+    CREATE TABLE told (
+        channel TEXT NOT NULL, -- who was told, by a digest of the address
+        what TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        at REAL NOT NULL,
+        weight INTEGER NOT NULL,
+        PRIMARY KEY (channel, what, subject)
+    ) STRICT, WITHOUT ROWID
+    """,
     # Files that lay here and are gone, of folders whose deletions reach Immich.
     """
     CREATE TABLE departed (

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -19,8 +19,8 @@ from immich_sync.health.metrics import folder_labels
 from immich_sync.health.pages import Pages
 from immich_sync.machine import this_machine
 from immich_sync.observing import Observer
-from immich_sync.store.database import Database, open_database
-from tests.scene import Household, household, photo
+from immich_sync.store.database import open_database
+from tests.scene import household, photo, running
 
 pytestmark = pytest.mark.anyio
 
@@ -32,23 +32,10 @@ PLAIN = {
 """Gauges without a unit: they count things, or are 0 or 1."""
 
 
-def state_of(home: Household) -> Database:
-    """Its state, open."""
-    state = Path(home.setup.state)
-    state.mkdir(exist_ok=True)
-    return open_database(state / "state.db")
-
-
-@asynccontextmanager
-async def running(home: Household) -> AsyncIterator[tuple[Engine, Pages]]:
-    """The real engine over a household."""
-    with closing(state_of(home)) as database:
-        engine = Engine(home.setup, this_machine(home.setup.limits), database)
-        observer = Observer(engine, 0.0, fresh=0.0)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(engine.run)
-            yield engine, Pages(lambda: observer)
-            engine.stop()
+def pages_of(engine: Engine) -> Pages:
+    """Its pages, always fresh."""
+    observer = Observer(engine, 0.0, fresh=0.0)
+    return Pages(lambda: observer)
 
 
 async def page(pages: Pages, path: str, accept: str = "") -> tuple[int, str]:
@@ -87,7 +74,8 @@ def values(families: Mapping[str, Metric], name: str) -> dict[tuple[str, ...], f
 
 async def test_the_metrics_keep_their_promises(tmp_path: Path) -> None:
     """Each has our prefix, a unit or is a count, a type, a help text; both forms can be parsed."""
-    async with household(tmp_path) as home, running(home) as (engine, pages):
+    async with household(tmp_path) as home, running(home) as engine:
+        pages = pages_of(engine)
         home.put("a.jpg", photo(1))
         await settle(pages, 200)
         await synced(engine, 1)
@@ -126,7 +114,8 @@ async def test_the_metrics_keep_their_promises(tmp_path: Path) -> None:
 
 async def test_a_new_photo_s_way_is_timed(tmp_path: Path) -> None:
     """From the moment in which it was closed to its proof; what lay there is not timed."""
-    async with household(tmp_path) as home, running(home) as (engine, pages):
+    async with household(tmp_path) as home, running(home) as engine:
+        pages = pages_of(engine)
         home.put("old.jpg", photo(1))
         await settle(pages, 200)
         await synced(engine, 1)
@@ -143,7 +132,8 @@ async def test_strangers_learn_no_names(tmp_path: Path) -> None:
     async with household(tmp_path, relay=True) as home:
         home.configure(name="home/anna/photos")
         home.put("secret-trip.jpg", photo(1))
-        async with running(home) as (engine, pages):
+        async with running(home) as engine:
+            pages = pages_of(engine)
             await settle(pages, 200)
             await synced(engine, 1)
             texts = [
@@ -163,7 +153,8 @@ async def test_a_server_that_is_down_is_no_reason_for_a_restart(tmp_path: Path) 
     """It is not ready, and says why in words from a list; it is alive."""
     async with household(tmp_path, relay=True) as home:
         await home.sandbox.relay.refuse()
-        async with running(home) as (_, pages):
+        async with running(home) as engine:
+            pages = pages_of(engine)
             said = json.loads(await settle(pages, 503, "unreachable"))
             assert said == {"ready": False, "failing": ["server_unreachable"]}
             assert await page(pages, "/healthz") == (200, "ok\n")
@@ -174,7 +165,8 @@ async def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     async with household(tmp_path) as home:
         home.configure(root_check=0.05)
         home.put("a.jpg", photo(1))
-        async with running(home) as (engine, pages):
+        async with running(home) as engine:
+            pages = pages_of(engine)
             await settle(pages, 200)
             await synced(engine, 1)
             home.photos.rename(tmp_path / "elsewhere")
@@ -189,10 +181,9 @@ async def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
 async def test_a_daemon_that_stands_still_is_not_well(tmp_path: Path) -> None:
     """An engine that nobody runs has no feeder that could turn."""
     async with household(tmp_path) as home:
-        with closing(state_of(home)) as database:
+        with closing(open_database(tmp_path / "state.db")) as database:
             engine = Engine(home.setup, this_machine(home.setup.limits), database)
-            observer = Observer(engine, 0.0)
-            status, _ = await page(Pages(lambda: observer), "/healthz")
+            status, _ = await page(pages_of(engine), "/healthz")
 
             assert status == 503
             labels = folder_labels(engine)
@@ -201,6 +192,7 @@ async def test_a_daemon_that_stands_still_is_not_well(tmp_path: Path) -> None:
 
 async def test_there_is_nothing_else(tmp_path: Path) -> None:
     """Any other path is a 404 that names these three."""
-    async with household(tmp_path) as home, running(home) as (_, pages):
+    async with household(tmp_path) as home, running(home) as engine:
+        pages = pages_of(engine)
         assert (await page(pages, "/"))[0] == 404
         await settle(pages, 200)
