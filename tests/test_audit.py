@@ -458,7 +458,7 @@ def test_a_tombstone_is_there_before_the_state_says_so(tmp_path: Path) -> None:
     known, buried = die("whole", whole)
     assert whole.names is not None
     asked = max(n for n, name in enumerate(whole.names, 1) if "bulk-upload-check" in name)
-    ends = [die(str(n), Effects(n)) for n in range(asked, asked + 8)]
+    ends = [die(str(n), Effects(n)) for n in range(asked, asked + 16)]
 
     assert len(known) == 2
     assert known == buried

@@ -415,6 +415,6 @@ def test_a_death_at_any_moment(tmp_path: Path) -> None:
     assert whole.names is not None
     ask = next(n for n, one in enumerate(whole.names, 1) if one.startswith("send DELETE"))
     assert before < ask
-    for doomed in range(ask - 20, ask + 14):
+    for doomed in range(ask - 12, ask + 9):
         _, trashed, alive = live(str(doomed), Effects(doomed))
         assert (trashed, alive) == (["p0001.raw"], ["p0000.raw", "p0001.raw"]), doomed
