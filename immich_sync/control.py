@@ -25,7 +25,19 @@ PING = "ping"
 """Answered by the socket itself, at once: who gets an answer knows that the loop turns."""
 
 COMMANDS = frozenset(
-    {PING, "status", "retry", "dismiss", "explain", "approve", "scan", "pause", "resume", "reload"}
+    {
+        PING,
+        "status",
+        "retry",
+        "dismiss",
+        "explain",
+        "approve",
+        "scan",
+        "pause",
+        "resume",
+        "reload",
+        "undo",
+    }
 )
 
 _LONGEST = 1 << 20  # bytes of a request: a few thousand paths
@@ -45,6 +57,7 @@ class Request:
     folder: str | None = None  # None: all
     force: bool = False  # `retry`: also what is gone from Immich
     removed: bool = False  # `approve`: what the server lost was removed on purpose
+    since: float | None = None  # `undo`: what was cleaned since then, wall-clock seconds
 
 
 class NoDaemon(Exception):
@@ -207,17 +220,20 @@ def _request(line: bytes) -> Request:
         case {"command": str(command), **fields} if command in COMMANDS:
             paths, folder = fields.get("paths"), fields.get("folder")
             force, removed = fields.get("force") is True, fields.get("removed") is True
+            since = fields.get("since")
         case {"command": str(command)}:
             raise Misconfigured(f"The daemon knows no command {command[:40]!r}.")
         case _:
             raise Misconfigured("The request is no line of JSON with a command, or it is too long.")
     if not isinstance(folder, str | None):
         raise Misconfigured("A folder is given by its name.")
+    if not isinstance(since, float | int | None):
+        raise Misconfigured("A time is given in seconds.")
     if paths is None:
-        return Request(command, None, folder, force, removed)
+        return Request(command, None, folder, force, removed, since)
     if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
         raise Misconfigured("Paths are given as a list of texts.")
-    return Request(command, tuple(paths), folder, force, removed)
+    return Request(command, tuple(paths), folder, force, removed, since)
 
 
 def _result(value: object) -> bytes:

@@ -6,6 +6,7 @@ knows neither.
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
 from functools import partial
 
 from immich_sync import status
@@ -18,6 +19,7 @@ from immich_sync.core.types import FolderId, Place
 from immich_sync.engine import Engine
 from immich_sync.store import mend, report
 from immich_sync.store.mend import Retried
+from immich_sync.undoing import Wish, undo
 
 EVERY = 1_000_000
 """More problems than this are not looked through for those below a directory."""
@@ -56,8 +58,17 @@ class Orders:
                 return self._all(request.folder, crew.pause)
             case "resume":
                 return self._all(request.folder, crew.resume)
+            case "undo":
+                return await self._undo(request)
             case other:
                 raise Misconfigured(f"This daemon does not know the command {other!r}.")
+
+    async def _undo(self, request: Request) -> list[dict[str, object]]:
+        wish = Wish(tuple(map(os.fsencode, request.paths or ())), request.since)
+        folders = {one: intake.folder for one, intake in self._engine.intakes.items()}
+        async with self._engine.one_at_a_time:
+            told = await undo(self._engine.world, folders, wish)
+        return [asdict(one) for one in told]
 
     async def _each(
         self, name: str | None, order: Callable[[FolderId], Awaitable[None]]

@@ -22,6 +22,7 @@ from immich_sync.cli import (
     state,
     telling,
     trying,
+    undoing,
 )
 from immich_sync.core.errors import (
     Misconfigured,
@@ -43,7 +44,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (running, trying, one_shot, fetching, looking, examining, asking, state, telling):
+for group in (
+    running, trying, one_shot, fetching, looking, examining, asking, undoing, state, telling,
+):  # fmt: skip
     group.register(app)
 
 

@@ -1,0 +1,277 @@
+"""Days of an engine that cleans its folder, on a simulated machine."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from immich_sync.core.folder import Setup
+from immich_sync.engine import Engine
+from immich_sync.sandbox import Status, stored_assets
+from immich_sync.sandbox.records import Asset
+from immich_sync.sandbox.sample_files import copy_samples
+from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
+from tests.faults.memory_disk import ASIDE
+from tests.faults.stage import Stage, simulate, until
+
+DAY = 4 * 3600.0
+"""Short ones: simulated seconds cost real ones."""
+YEAR = 365 * 86_400.0
+AFTER = 2 * DAY
+"""Seconds that a file lies still before it is cleaned away."""
+QUARTER = DAY / 4
+
+
+def _setup(stage: Stage, how: str = "quarantine", **rules: object) -> Setup:
+    setup = stage.setup(album=None)
+    folder = replace(
+        setup.folders[0],
+        after_upload=how,
+        cleanup_after=AFTER,
+        quarantine_dir=ASIDE if how == "quarantine" else b"",
+        **{"root_check": 1800.0, "quarantine_for": 4 * DAY, **rules},  # type: ignore[arg-type] # any of its fields
+    )
+    return replace(setup, folders=(folder,))
+
+
+async def _synced(stage: Stage, engine: Engine, count: int = 2) -> None:
+    for number in range(count):
+        stage.disk.write(b"d/%d.raw" % number, b"photo %d" % number, stage.clock.now())
+    await until(lambda: len(stored_assets(stage.server)) == count, within=900)
+    await until(lambda: not engine.crew.busy, within=60)
+
+
+def _stored(stage: Stage, name: str) -> Asset:
+    return next(one for one in stage.server.assets if one.original_file_name == name)
+
+
+def _trash(stage: Stage, name: str) -> None:
+    stage.server.assets.put(replace(_stored(stage, name), trashed_at=stage.server.stamp()))
+
+
+def _here(stage: Stage) -> list[bytes]:
+    return sorted(stage.disk.files)
+
+
+def _aside(stage: Stage) -> list[bytes]:
+    return sorted(stage.disk.aside)
+
+
+def test_what_lay_still_in_immich_goes_into_quarantine_and_later_for_good(tmp_path: Path) -> None:
+    """Not before its time, with its path, and nothing is asked of Immich but whether it has it."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(AFTER - QUARTER)
+            assert len(_here(stage)) == 2
+            await anyio.sleep(2 * QUARTER)
+            assert _here(stage) == []
+            assert _aside(stage) == [b"photos/d/0.raw", b"photos/d/1.raw"]
+            await anyio.sleep(3 * DAY)
+            assert len(_aside(stage)) == 2
+            await anyio.sleep(2 * DAY)
+            assert _aside(stage) == []
+            assert len(stored_assets(stage.server)) == 2
+            assert all(one.method != "DELETE" for one in stage.server.requests)
+            assert engine.intakes[next(iter(engine.intakes))].root.online
+
+    simulate(scenario, seed=1)
+
+
+def test_a_folder_that_deletes_has_no_quarantine(tmp_path: Path) -> None:
+    """What is proved to be in Immich is gone; what came later waits for its own time."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage, "delete")) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(DAY)
+            stage.disk.write(b"late.raw", b"late", stage.clock.now())
+            await anyio.sleep(AFTER - DAY + QUARTER)
+            assert (_here(stage), _aside(stage)) == ([b"late.raw"], [])
+
+    simulate(scenario, seed=1)
+
+
+async def _trashed(stage: Stage) -> None:
+    _trash(stage, "0.raw")
+
+
+async def _erased(stage: Stage) -> None:
+    stage.server.erase(_stored(stage, "0.raw"))
+
+
+async def _rewritten(stage: Stage) -> None:
+    stage.disk.rewrite(b"d/0.raw", b"another", stage.clock.now())
+
+
+async def _rotten(stage: Stage) -> None:
+    stage.disk.files[b"d/0.raw"].data = b"phot0 0"
+
+
+async def _linked(stage: Stage) -> None:
+    stage.disk.link(b"d/0.raw", b"d/other.txt", stage.clock.now())
+
+
+async def _given_a_sidecar(stage: Stage) -> None:
+    stage.disk.write(b"d/0.raw.xmp", b"<x:xmpmeta/>", stage.clock.now())
+
+
+async def _given_to_syncthing(stage: Stage) -> None:
+    stage.disk.write(b"d/.stfolder/marker", b"", stage.clock.now())
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [_trashed, _erased, _rewritten, _rotten, _linked, _given_a_sidecar, _given_to_syncthing],
+)
+def test_what_is_not_as_it_was_proved_stays(
+    tmp_path: Path, happened: Callable[[Stage], Awaitable[None]]
+) -> None:
+    """Whatever happened to the one file an hour before its time: it stays where it is."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage, "delete")) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(AFTER - 3600.0)
+            await happened(stage)
+            await anyio.sleep(DAY)
+            assert b"d/0.raw" in _here(stage)
+            assert (b"d/1.raw" in _here(stage)) == (happened is _given_to_syncthing)
+
+    simulate(scenario, seed=1)
+
+
+def test_a_clock_that_jumps_ahead_cleans_nothing(tmp_path: Path) -> None:
+    """A year that did not pass is no waiting, neither while it runs nor over a restart."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(DAY / 2)
+            stage.clock.ahead += YEAR
+            await anyio.sleep(DAY)
+            assert len(_here(stage)) == 2
+        stage.clock.ahead += YEAR
+        async with stage.daemon(_setup(stage)):
+            await anyio.sleep(DAY / 4)
+            assert len(_here(stage)) == 2
+            await anyio.sleep(DAY)
+            assert _here(stage) == []
+
+    simulate(scenario, seed=1)
+
+
+def test_a_server_newer_than_any_known_stops_it(tmp_path: Path) -> None:
+    """What such a server answers may not mean what it meant."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        stage.server.version = (4, 0, 0)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(AFTER + DAY)
+            assert len(_here(stage)) == 2
+
+    simulate(scenario, seed=1)
+
+
+def test_without_its_album_nothing_is_cleaned(tmp_path: Path) -> None:
+    """What waits for its album is not done with."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        stage.faults.add(Status(500), path="/api/albums")
+        async with stage.daemon(_setup(stage, album="{parent}")) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(AFTER + DAY)
+            assert len(_here(stage)) == 2
+            stage.faults.clear()
+            await anyio.sleep(2 * DAY)
+            assert _here(stage) == []
+
+    simulate(scenario, seed=1)
+
+
+def test_a_sidecar_goes_along_and_only_with_its_last_photo(tmp_path: Path) -> None:
+    """One that nothing else may use goes with its photo; a shared one with the last of them."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        for name in (b"a.jpg.xmp", b"b.xmp", b"c.xmp"):
+            stage.disk.write(name, b"<x>" + name + b"</x>", stage.clock.now())
+        for name in (b"a.jpg", b"b.dng", b"b.jpg", b"c.dng", b"c.txt"):
+            stage.disk.write(name, TINY_JPEG + name, stage.clock.now())
+        async with stage.daemon(_setup(stage)):
+            await until(lambda: len(stored_assets(stage.server)) == 4, within=900)
+            await anyio.sleep(AFTER + DAY)
+            assert _here(stage) == [b"c.txt", b"c.xmp"]
+            assert _aside(stage) == [
+                b"photos/" + name
+                for name in (b"a.jpg", b"a.jpg.xmp", b"b.dng", b"b.jpg", b"b.xmp", b"c.dng")
+            ]
+
+    simulate(scenario, seed=1)
+
+
+def _live_photo(stage: Stage, samples: Path) -> None:
+    found = {path.name: path for path in copy_samples(samples)}
+    for name in ("IMG_0042.HEIC", "IMG_0042.MOV"):
+        stage.disk.write(name.encode(), found[name].read_bytes(), stage.clock.now())
+
+
+@pytest.mark.parametrize("half", ["IMG_0042.HEIC", "IMG_0042.MOV"])
+def test_a_live_photo_goes_together_or_not_at_all(tmp_path: Path, half: str) -> None:
+    """As long as one half is in the trash, the other one stays as well."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        _live_photo(stage, tmp_path / "samples")
+        async with stage.daemon(_setup(stage, album="all")):
+            await until(lambda: len(stored_assets(stage.server)) == 2, within=900)
+            await anyio.sleep(AFTER - 3600.0)
+            _trash(stage, half)
+            await anyio.sleep(DAY)
+            assert len(_here(stage)) == 2
+            stage.server.assets.put(replace(_stored(stage, half), trashed_at=None))
+            await anyio.sleep(86_400.0 + AFTER + DAY)  # the daily audit sees that it is back
+            assert (_here(stage), len(_aside(stage))) == ([], 2)
+
+    simulate(scenario, seed=1)
+
+
+def test_the_quarantine_keeps_what_immich_lost(tmp_path: Path) -> None:
+    """When its time there is over it is asked for once more, and deleted only if it is there."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(AFTER + DAY)
+            _trash(stage, "0.raw")
+            await anyio.sleep(6 * DAY)
+            assert _aside(stage) == [b"photos/d/0.raw"]
+
+    simulate(scenario, seed=1)
+
+
+def test_nothing_in_quarantine_is_written_over(tmp_path: Path) -> None:
+    """The same path with other bytes lies there beside the first."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage, quarantine_for=YEAR)) as engine:
+            await _synced(stage, engine, 1)
+            await anyio.sleep(AFTER + DAY)
+            stage.disk.write(b"d/0.raw", b"another photo", stage.clock.now())
+            await anyio.sleep(AFTER + DAY)
+            assert _aside(stage) == [b"photos/d/0.raw", b"photos/d/0~2.raw"]
+            assert stage.disk.aside[b"photos/d/0.raw"].data == b"photo 0"
+
+    simulate(scenario, seed=1)
