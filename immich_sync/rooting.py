@@ -19,6 +19,8 @@ from immich_sync.world import World
 SAMPLE = 100
 """Known files looked up to tell whether another file system holds the same folder."""
 
+_NOT_YET = "not looked at yet"
+
 log = structlog.get_logger()
 
 
@@ -34,7 +36,8 @@ class Root:
         turned: Callable[[], None],
     ) -> None:
         self.state = RootState.OFFLINE
-        self.why = "not looked at yet"
+        self.why = _NOT_YET
+        self.since = world.clock.now()  # when `state` last changed, wall-clock seconds
         self.outages = 0  # how often it was online and then was not
         self._folder = folder
         self._id = folder_id
@@ -48,6 +51,11 @@ class Root:
     def online(self) -> bool:
         """Whether what lies there may be believed."""
         return self.state is RootState.ONLINE
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nobody has looked at it yet, since the start."""
+        return self.why == _NOT_YET
 
     def approve(self) -> None:
         """A person says that what lies there now is the folder, empty or not.
@@ -80,6 +88,7 @@ class Root:
         if self.online and remembered != str(seen):
             await self._world.store(accounts.set_identity, self._id, str(seen))
         if self.state is not before:
+            self.since = self._world.clock.now()
             self.outages += before is RootState.ONLINE
             self._turned()
             if self.online:

@@ -202,6 +202,8 @@ def _folder_state(intake: Intake, engine: Engine) -> str:
         return "unapproved"
     if intake.folder_id in engine.crew.paused:
         return "paused"
+    if intake.root.unseen:
+        return "starting"
     if intake.scanning:
         return "scanning"
     if intake.root.online and engine.waiting(intake.folder_id):

@@ -21,6 +21,9 @@ KINDS = (
 GROWN = 86_400.0
 """Seconds after which a condition that has become worse is told again, before any reminder."""
 
+HANGING = 600.0
+"""Seconds after the start in which a disk that answers has answered."""
+
 _PROBLEMS: Mapping[str, str] = {
     "state": "state",
     "other_user": "approval",
@@ -96,6 +99,12 @@ def ended(why: str) -> Condition:
 def failing_state(why: str) -> Condition:
     """Our own disk is full or failing: all waits."""
     return Condition("state", "", why)
+
+
+def is_known(status: Status) -> bool:
+    """Whether every folder was looked at, and every server asked, since the start."""
+    looked = all(one.state != "starting" for one in status.folders)
+    return looked and all(one.reachable is not None for one in status.servers)
 
 
 def standing(status: Status, setup: Setup, now: float) -> tuple[Condition, ...]:
@@ -180,14 +189,14 @@ def _all(status: Status, setup: Setup, now: float) -> Iterator[Condition]:
     expected = {folder.name: folder.expect_new for folder in setup.folders}
     started = now if status.daemon is None else status.daemon.since
     for folder in status.folders:
-        yield from _of_folder(folder, advice.get(folder.path, ""))
+        yield from _of_folder(folder, advice.get(folder.path, ""), now - started)
         yield from _silent(folder, started, expected.get(folder.name, inf), now)
     for server in status.servers:
         mine = [one for one in status.folders if one.account == server.account]
         yield from _of_server(server, mine, setup.notify.stuck_after, now)
 
 
-def _of_folder(folder: FolderStatus, why: str) -> Iterator[Condition]:
+def _of_folder(folder: FolderStatus, why: str, running_for: float) -> Iterator[Condition]:
     if folder.failed:
         count = f"{folder.failed} {'file' if folder.failed == 1 else 'files'}"
         yield Condition(
@@ -206,6 +215,9 @@ def _of_folder(folder: FolderStatus, why: str) -> Iterator[Condition]:
         yield Condition(
             "folder_offline", folder.name, f"{folder.name} is offline: {why}".rstrip(": ")
         )
+    elif folder.state == "starting" and running_for >= HANGING:
+        words = f"{folder.name} does not show itself: its disk seems to hang."
+        yield Condition("folder_offline", folder.name, words)
 
 
 def _silent(

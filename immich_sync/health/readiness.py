@@ -44,9 +44,7 @@ def _of_folders(engine: Engine) -> Iterator[str]:
     for folder, intake in engine.intakes.items():
         if engine.unapproved(folder) or intake.root.state is RootState.UNAPPROVED:
             yield "approval_needed"
-        elif (
-            intake.root.state is RootState.OFFLINE and intake.last_scan is None and intake.scanning
-        ):
+        elif intake.root.unseen:
             yield "starting"
         elif not intake.root.online:
             yield "folder_offline"

@@ -31,6 +31,7 @@ class Pace:
     look: float = 60.0
     first: float = 10.0
     longest: float = 900.0
+    start: float = 600.0  # that servers and folders have to show themselves after a start
 
 
 class Announcer:
@@ -84,6 +85,8 @@ class Announcer:
         return self._observer.engine.world.clock.now()
 
     async def _watch(self) -> None:
+        with anyio.move_on_after(self._pace.start):
+            await self._all_is_known()
         known = {one.key for told in self._told.values() for one in told}
         steady = Steady(self._wishes.after, known, self._now())
         while True:
@@ -98,6 +101,14 @@ class Announcer:
                 for bell in self._bells.values():
                     bell.ring()
             await anyio.sleep(min(self._pace.look, self._wishes.after / 2))
+
+    async def _all_is_known(self) -> None:
+        """Before that, nothing can be called over only because it has not shown itself yet."""
+        while True:
+            status = await self._observer.status()
+            if status is not None and conditions.is_known(status):
+                return
+            await anyio.sleep(min(self._pace.look, self._wishes.after))
 
     async def _serve(self, channel: Channel) -> None:
         pause = self._pace.first

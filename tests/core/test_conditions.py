@@ -63,6 +63,7 @@ WAITING = replace(FOLDER, pending=3, waiting_since=NOW - 8 * HOUR, last_done=NOW
         (status(), []),
         (status(replace(FOLDER, failed=1)), ["given_up"]),
         (status(replace(FOLDER, state="offline")), ["folder_offline"]),
+        (status(replace(FOLDER, state="starting")), ["folder_offline"]),
         (status(replace(FOLDER, state="unapproved")), ["approval"]),
         (status(replace(FOLDER, state="paused", last_new=0.0)), []),
         (status(replace(FOLDER, last_new=NOW - 7 * DAY)), ["silent"]),

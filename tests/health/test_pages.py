@@ -155,8 +155,8 @@ async def test_a_server_that_is_down_is_no_reason_for_a_restart(tmp_path: Path) 
         await home.sandbox.relay.refuse()
         async with running(home) as engine:
             pages = pages_of(engine)
-            said = json.loads(await settle(pages, 503, "unreachable"))
-            assert said == {"ready": False, "failing": ["server_unreachable"]}
+            said = json.loads(await settle(pages, 503, '["server_unreachable"]'))
+            assert said["ready"] is False
             assert await page(pages, "/healthz") == (200, "ok\n")
 
 
