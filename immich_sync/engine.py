@@ -368,12 +368,13 @@ class Engine:
         """The folder's jobs may go to this account from now on, unless they are there already."""
         folder, _ = self._rows[folder_id]
 
-        def is_scanned() -> bool:
+        def still_to_come() -> bool | None:
             intake = self.intakes.get(folder_id)
-            return intake is not None and intake.last_scan is not None
+            scanned = intake is not None and intake.last_scan is not None
+            return bool(intake and intake.settling()) if scanned else None
 
         immich = self.links[folder.account].immich
-        if await waits(folder_id, folder.name, immich, self.world, is_scanned):
+        if await waits(folder_id, folder.name, immich, self.world, still_to_come):
             self.in_libraries[folder_id] = account
             return
         looking = _looking(folder)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from immich_sync.core.departure import State
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.explanation import Explanation, Fact, InImmich, Live, Marks, Sight
 from immich_sync.core.folder import Folder, Setup
@@ -108,6 +109,10 @@ def _explained(
         job=known.job, dismissed=known.dismissed, wants_album=folder.wants_album,
         settle=folder.settle, live=live, now=now,
         was_in=any(one.event in IN_IMMICH for one in known.activities),
+        mirrors=folder.on_delete == "trash",
+        departs_at=next(
+            (one.at + folder.delete_after for one in known.gone if one.state is State.WAITING), None
+        ),
     )  # fmt: skip
     coming, coming_at = outlook(prospect)
     if seen.lies == "directory":
@@ -123,7 +128,10 @@ def _explained(
         live_photo=_live_photo(relative, beside, known),
         sidecar=_sidecar(folder, relative, beside, known.sidecars, seen, now),
         facts=tuple(
-            sorted(_facts(known, stamp), key=lambda fact: (fact.at is None, fact.at or 0.0))
+            sorted(
+                (*_past(known), *_facts(known, stamp)),
+                key=lambda fact: (fact.at is None, fact.at or 0.0),
+            )
         ),
         errors=tuple(_errors(known)),
         events=tuple(_event(one) for one in known.activities),
@@ -198,6 +206,23 @@ def _sidecar(
     if went is None:
         return f"{shown(found)} has not been sent"
     return f"{shown(found)} went up" + ("" if went == read.checksum else ", and changed since")
+
+
+_FATES = {
+    State.WAITING: "deleted here",
+    State.MEANT: "deleted here; its photo is being put into Immich's trash",
+    State.TRASHED: "deleted here, so its photo was put into Immich's trash",
+    State.WITH_STILL: "deleted here with the photo that shows it",
+    State.KEPT: "deleted here; its photo stays in Immich",
+}
+
+
+def _past(known: Dossier) -> Iterator[Fact]:
+    """Of the bytes that lay here before."""
+    for former in known.former:
+        yield Fact("superseded", former.at, f"the bytes here before are asset {former.asset_id}")
+    for gone in known.gone:
+        yield Fact("deleted", gone.at, f"{_FATES[gone.state]}. {gone.note}".strip(". "))
 
 
 def _facts(known: Dossier, stamp: Stamp | None) -> Iterator[Fact]:

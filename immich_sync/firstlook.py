@@ -30,11 +30,16 @@ log = structlog.get_logger()
 
 
 async def waits(
-    folder: FolderId, name: str, immich: Immich, world: World, is_scanned: Callable[[], bool]
+    folder: FolderId,
+    name: str,
+    immich: Immich,
+    world: World,
+    still_to_come: Callable[[], bool | None],
 ) -> bool:
     """Whether the folder has to wait for a person, because its photos seem to be there already.
 
     Returns once that can be told: of a folder of which nothing is known, after its first scan.
+    `still_to_come` says whether files are settling then; None before.
     """
     if await world.store(ledger.file_count, folder, 1):
         return False
@@ -42,7 +47,9 @@ async def waits(
     if standing is not None and standing.approved:
         return False
     while True:
-        if is_scanned() or await world.store(queue.holds, folder, MANY):
+        more = still_to_come()
+        enough = {None: MANY, True: 1, False: 0}[more]
+        if await world.store(queue.holds, folder, enough):
             break
         await anyio.sleep(BREATH)
     found = await _looked_up(immich, await world.store(queue.sample, folder, SAMPLE))

@@ -73,6 +73,11 @@ def _person(stage: Stage, name: str, *, trashes: bool) -> None:
     stage.server.assets.put(replace(_stored(stage, name), trashed_at=at))
 
 
+def _lose_the_state(folder: Path) -> None:
+    for file in folder.glob("state.db*"):
+        file.unlink()
+
+
 async def _problems(engine: Engine) -> dict[str, str]:
     return {one.what: one.advice for one in (await status.of(engine, since=0.0)).problems}
 
@@ -170,8 +175,7 @@ def test_only_what_was_uploaded_from_here(tmp_path: Path) -> None:
         stage = Stage(6, tmp_path)
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 2)
-        for file in tmp_path.glob("state.db*"):
-            file.unlink()
+        _lose_the_state(tmp_path)
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 1, of=b"later")
             stage.disk.remove(b"d/p0000.raw")
@@ -251,8 +255,7 @@ def test_a_file_that_comes_back_is_in_immich_again(
                 _purge(stage)
             await anyio.sleep(2 * DAY)
         if forgetful:
-            for file in tmp_path.glob("state.db*"):
-                file.unlink()
+            _lose_the_state(tmp_path)
         async with stage.daemon(_setup(stage)) as engine:
             await anyio.sleep(60)
             stage.disk.write(b"back/again.raw", b"photo 1", stage.clock.now())

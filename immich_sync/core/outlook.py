@@ -33,6 +33,7 @@ _HELD = {
     Hold.TOO_LARGE: "Nothing until the limit on the way is raised: then immich-sync retry PATH",
     Hold.REMOVED: "Nothing: a person removed it from Immich. Again: immich-sync retry --force PATH",
     Hold.MISSING: "Nothing: it is gone from Immich. Again: immich-sync retry --force PATH",
+    Hold.CHANGED: "Nothing until a person says that so many changes are right (approve)",
 }
 
 
@@ -51,6 +52,8 @@ class Prospect:
     settle: float
     live: Live | None
     now: float
+    mirrors: bool = False  # what is deleted here goes into Immich's trash
+    departs_at: float | None = None  # when, if nothing is in the way
     was_in: bool = False  # a file of this path was seen to be in Immich once
 
 
@@ -104,6 +107,12 @@ def _step(facts: Prospect) -> str:
 
 
 def _gone(facts: Prospect, next_scan: float | None) -> tuple[str, float | None]:
+    if facts.departs_at is not None:
+        if facts.live is not None and facts.live.folder_state == "waiting":
+            return "So much is gone that it waits for a person's word: immich-sync approve.", None
+        return "Unless it turns up again, its photo goes into Immich's trash.", facts.departs_at
+    if facts.file is not None and facts.mirrors:
+        return "It is not there any more: that is noticed then, and goes on to Immich.", next_scan
     if facts.file is None and facts.was_in:
         return "Nothing: it was in Immich, and is forgotten here. In Immich nothing changes.", None
     if facts.file is None:

@@ -6,6 +6,7 @@ Its own module because only `explain` wants all of it at once, and may take its 
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+from immich_sync.core.departure import State
 from immich_sync.core.types import (
     AccountId,
     Activity,
@@ -19,8 +20,18 @@ from immich_sync.core.types import (
     SidecarSent,
     below,
 )
+from immich_sync.store.changes import Superseded, former
 from immich_sync.store.database import Database
 from immich_sync.store.rows import asset_of, file_of, key
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Bytes that departed from a path, when (wall-clock seconds), and what became of them."""
+
+    at: float
+    state: State
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,8 @@ class Dossier:
     sidecars: tuple[SidecarSent, ...] = ()
     activities: tuple[Activity, ...] = ()
     copies: tuple[bytes, ...] = ()  # other paths with these bytes, absolute
+    former: tuple[Superseded, ...] = ()  # the bytes that lay here before, and their assets
+    gone: tuple[Gone, ...] = ()  # those that were deleted here, and what became of their assets
 
 
 MOST = 20
@@ -69,6 +82,8 @@ def dossier(database: Database, place: Place) -> Dossier:
             sidecars=() if asset is None else _sidecars(connection, asset),
             activities=_activities(connection, place),
             copies=() if checksum is None else _copies(connection, place, checksum),
+            former=tuple(former(connection, place)),
+            gone=_gone(connection, place),
         )
 
 
@@ -96,6 +111,11 @@ def _sidecars(connection: Connection, asset: Asset) -> tuple[SidecarSent, ...]:
 def _activities(connection: Connection, place: Place) -> tuple[Activity, ...]:
     rows = connection.execute(_ACTIVITIES, (*key(place), MOST))
     return tuple(Activity(at, event, place, detail) for at, event, detail in rows)
+
+
+def _gone(connection: Connection, place: Place) -> tuple[Gone, ...]:
+    rows = connection.execute(_GONE, key(place))
+    return tuple(Gone(at, State(state), note) for at, state, note in rows)
 
 
 def _copies(connection: Connection, place: Place, checksum: Checksum) -> tuple[bytes, ...]:
@@ -144,4 +164,8 @@ _COPIES = """
 SELECT folder.root, file.dir, file.name FROM file JOIN folder ON folder.id = file.folder
 WHERE file.sha1 = ? AND NOT (file.folder = ? AND file.dir = ? AND file.name = ?)
 ORDER BY folder.root, file.dir, file.name LIMIT ?
+"""
+
+_GONE = """
+SELECT at, state, note FROM departed WHERE folder = ? AND dir = ? AND name = ? ORDER BY at DESC
 """
