@@ -46,6 +46,7 @@ class Store:
         self._patient = patient
         self._damaged = damaged  # told of damage; it has to see to it that nobody waits for long
         self.trouble: StateTrouble | None = None  # what is waited for just now
+        self.since: float | None = None  # since when (monotonic)
         self._failing = 0  # questions that have failed and wait for their next try
         self._database = database
         self._blocking = blocking
@@ -89,7 +90,7 @@ class Store:
             # when nobody who met it is still waiting.
             self._failing -= 1
             if not self._failing:
-                self.trouble = None
+                self.trouble = self.since = None
         if self.trouble is None:
             log.info("state_works_again")
         return answer
@@ -104,5 +105,9 @@ class Store:
 
     def _is_failing(self, trouble: StateTrouble) -> None:
         if self.trouble is None:
+            self.since = anyio.current_time()
             log.error("state_failed", error=str(trouble))
         self.trouble = trouble
+        if isinstance(trouble, StateDamaged):
+            self._database.note_damage()  # one that only looked could not
+            self._damaged(trouble)
