@@ -25,6 +25,7 @@ from immich_sync.filesystem.allowances import (
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.mounts import mode_for
 from immich_sync.filesystem.scan import Policy, walk
+from immich_sync.firstlook import NEEDED
 from immich_sync.immich.client import Immich
 from immich_sync.immich.passage import WORD, clock_ahead, lets_through, takes_questions
 from immich_sync.immich.storage import room_left
@@ -136,6 +137,8 @@ async def server(
             needed = needed_permissions(folders)
             missing = (await immich.whoami()).missing(needed)
             findings.append(diagnosis.key(account.name, needed, missing))
+            may_look = not (await immich.whoami()).missing([NEEDED])
+            findings += filter(None, (diagnosis.libraries(account.name, may_look=may_look),))
             if account.min_server_free:
                 free = await room_left(immich)
                 findings.append(diagnosis.room(account.name, free, account.min_server_free))

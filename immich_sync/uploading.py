@@ -63,11 +63,14 @@ from immich_sync.results import FailedEntry, UploadResult
 from immich_sync.route import Route
 from immich_sync.slots import Slots
 from immich_sync.sorting import Ended, Learnt, Sorter
-from immich_sync.store import accounts
+from immich_sync.store import accounts, departures
 from immich_sync.store.door import Store
 from immich_sync.store.recall import recall, recall_of_root
 from immich_sync.world import World
 
+_MIRRORED = (
+    'It is kept: what is deleted in its folder goes into Immich\'s trash (on_delete = "trash").'
+)
 IN_FLIGHT = 64
 """Files that are worked on at once; how many of them go up at once is the caller's to say."""
 MOST = 500
@@ -323,7 +326,15 @@ class Upload:
     async def _delete(self) -> None:
         """What was asked to be deleted is gone, as far as it may go."""
         gate = Gate(self._disk, self._world.blocking, self._server.checker)
-        gone, kept = await delete_all(gate, self._sorter.doomed, self._wish.concurrency)
+        mirrored = await self._world.store(departures.mirrored)
+        doomed, kept = [], list[tuple[Place, str]]()
+        for one in self._sorter.doomed:
+            if any(lies_in(absolute(one.root, one.place.relative), root) for root in mirrored):
+                kept.append((one.place, _MIRRORED))
+            else:
+                doomed.append(one)
+        gone, more = await delete_all(gate, doomed, self._wish.concurrency)
+        kept += more
         self._world.journal.note(*(Forgotten(place) for place in gone))
         self._sorter.deleted += (self._path(place) for place in gone)
         self._sorter.kept += (
@@ -333,3 +344,8 @@ class Upload:
     def _path(self, place: Place) -> Path:
         root = self._routes[place.folder].folder.root
         return Path(os.fsdecode(absolute(root, place.relative)))
+
+
+def lies_in(path: bytes, root: bytes) -> bool:
+    """Whether an absolute path lies below a root; links on the way are followed."""
+    return os.path.realpath(path).startswith(os.path.realpath(root).rstrip(b"/") + b"/")

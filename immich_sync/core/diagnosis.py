@@ -17,7 +17,7 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 class Finding:
     """One thing that was looked at. Scripts read these names: they do not change."""
 
-    what: str  # configuration | server | key | clock | way | state | folder | watches
+    what: str  # configuration | server | key | library | clock | way | state | folder | watches
     subject: str  # which account, folder or path
     level: str
     said: str
@@ -104,6 +104,17 @@ def room(subject: str, free: int | None, least: int) -> Finding:
             "Free some space there (Immich's trash counts until it is emptied).",
         )  # fmt: skip
     return Finding("server", subject, OK, f"The server has {size(free)} left.")
+
+
+def libraries(subject: str, *, may_look: bool) -> Finding | None:
+    """A remark if a new folder's photos could be in an external library without our seeing it."""
+    if may_look:
+        return None
+    return Finding(
+        "library", subject, OK,
+        "Without the permission asset.read it cannot be seen whether a new folder's photos are in"
+        " an external library of Immich already; give the key that if you have one.",
+    )  # fmt: skip
 
 
 def clock(subject: str, ahead: float | None) -> Finding:

@@ -68,6 +68,13 @@ def set_policy(database: Database, folder: FolderId, on_delete: str) -> None:
             )
 
 
+def mirrored(database: Database) -> list[bytes]:
+    """The roots of the folders whose deletions reach Immich. Raises StateTrouble."""
+    with database.reading() as connection:
+        rows = connection.execute("SELECT root FROM folder WHERE on_delete = 'trash'")
+        return [root for (root,) in rows]
+
+
 def is_any_open(database: Database, account: AccountId) -> bool:
     """Whether a departed file of this account waits, or is in the making. Raises StateTrouble."""
     with database.reading() as connection:
