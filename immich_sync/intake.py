@@ -17,6 +17,7 @@ from immich_sync.core.ports import Changes, ChangeSource, Lane, WatchHealth
 from immich_sync.core.schedule import LastScan, next_asked, next_scan
 from immich_sync.core.settle import Settling
 from immich_sync.core.types import (
+    NO_STAMP,
     Arrival,
     Completeness,
     Evidence,
@@ -277,9 +278,11 @@ class Intake:
                     self._settling.lost(place)
                 elif self._settling.saw(place, *sight, now, wall=wall):
                     settled.append((place, sight[0]))
-            if settled:
-                count = await self._world.store(arrive, settled, Priority.NEW, now=wall)
-                if count:
+            seen = [one for one in settled if one[1] != NO_STAMP]
+            # What cannot even be looked at is no news, or each look would hurry its next try.
+            unseen = [one for one in settled if one[1] == NO_STAMP]
+            for some, priority in ((seen, Priority.NEW), (unseen, Priority.BACKLOG)):
+                if some and await self._world.store(arrive, some, priority, now=wall):
                     self._note_new()
 
     def _note_new(self) -> None:
@@ -309,7 +312,6 @@ class Intake:
     def _stat(self, place: Place) -> Sight:
         try:
             stamp = self._world.disk.stat(self.folder.root, place.relative)
-        except FileTrouble:  # a moment's trouble, or a lasting one: its directory will tell
-            self._troubled.setdefault(place.directory, 0.0)
-            return None
+        except FileTrouble:  # a moment's trouble, or a lasting one: the worker will tell
+            return NO_STAMP, Completeness.UNKNOWN
         return None if stamp is None else (stamp, Completeness.UNKNOWN)

@@ -73,6 +73,10 @@ class Stamp(NamedTuple):
         return self[:3] == other[:3]
 
 
+NO_STAMP = Stamp(0, 0, 0, 0)
+"""Of a file that is there and cannot be looked at: whoever reads it says why."""
+
+
 class Completeness(Enum):
     """What a file's own container says about whether all of it is there."""
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, FileVanished
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Entry, RootIdentity, Source, Target
-from immich_sync.core.types import Stamp
+from immich_sync.core.types import NO_STAMP, Stamp
 from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, Swapped, open_beneath
 from immich_sync.filesystem.mounts import device_keeps_inodes, identify
 from immich_sync.filesystem.quarantine import move
@@ -27,8 +27,6 @@ RECENT = 60.0
 """Seconds without a change after which nobody is thought to write, where nothing else tells."""
 _AGES = (1 << 63) - 1  # nanoseconds, to the year 2262
 _ONE_FILES = frozenset({errno.EIO, errno.EOVERFLOW, errno.EUCLEAN, errno.ESTALE})
-NO_STAMP = Stamp(0, 0, 0, 0)
-"""Of a file that is there and cannot be looked at."""
 _A_LINK_ON_THE_WAY = frozenset({errno.ELOOP, errno.EXDEV})
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from immich_sync.core.errors import FileChanged, FileUnreadable, FileVanished
 from immich_sync.core.ports import Entry
-from immich_sync.core.types import Stamp
-from immich_sync.filesystem.disk import NO_STAMP, LocalDisk, look
+from immich_sync.core.types import NO_STAMP, Stamp
+from immich_sync.filesystem.disk import LocalDisk, look
 
 
 def _stamp(path: Path) -> Stamp:
