@@ -24,8 +24,9 @@ def test_a_second_one_on_the_same_state_ends_at_once(story: Story) -> None:
 def test_two_over_one_folder_make_one_asset_of_each_content(story: Story) -> None:
     """Each with a state of its own, both at once, under one account: nothing is there twice.
 
-    Both prove what is there, whoever brought it, and both put it into the one album.
+    Both prove what is there, whoever brought it, and both put it into the album that is there.
     """
+    story.server.api("POST", "/albums", {"albumName": "Trip"})  # each would make it, at once
     home = story.home / "other"
     home.mkdir()
     other = Story(story.server, home, story.photos, home / "config.toml")

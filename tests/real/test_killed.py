@@ -7,7 +7,7 @@ from immich_sync.sandbox import Delay
 from tests.real.scene import ends_well, often, proved
 from tests.stories.scene import Daemon, Story, photo, until
 
-KILLS = often(8)
+KILLS = often(6)
 STARTING = 0.8
 """Seconds that a start takes at most, on a machine that has time."""
 

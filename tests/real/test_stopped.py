@@ -92,9 +92,9 @@ def test_any_moment_of_the_start_will_do(story: Story) -> None:
     content = photo("a", 50_000)
     story.put("a.jpg", content)
     codes = set()
-    for number in range(often(8)):
+    for number in range(often(6)):
         daemon = story.launch()
-        time.sleep(0.1 * (number % 10))
+        time.sleep(0.13 * (number % 8))
         with _stopped(daemon.process):
             daemon.process.send_signal(signal.SIGTERM)
         assert "Traceback" not in daemon.words()
@@ -135,14 +135,14 @@ def test_the_first_process_of_a_container_overhears_nothing(story: Story) -> Non
     user = {"PUID": "0", "PGID": "0", "IMMICH_SYNC_CONFIG": str(story.config)}
     user["IMMICH_SYNC_STATE_DIR"] = str(story.state)
     log = story.home / "log"
-    for number in range(often(5)):
+    for number in range(often(4)):
         with log.open("wb") as words:
             process = subprocess.Popen(  # noqa: S603 - our own command
                 [*inside, *run], env=environment() | user, stdout=words, stderr=words
             )
         inner = _inner(process)
         until(lambda one=inner: _blocks(one), "it has begun")  # type: ignore[misc] # bound now
-        time.sleep(0.15 * (number % 7))
+        time.sleep(0.2 * (number % 5))
         with _stopped(process):
             os.kill(inner, signal.SIGTERM)
         assert (process.returncode, log.read_text().count("Traceback")) == (0, 0), log.read_text()
