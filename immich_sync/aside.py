@@ -3,7 +3,7 @@
 Its own module because cleaning, undoing and a restart after a crash need the same few moves.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -11,9 +11,10 @@ from immich_sync.core import cleanup
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Hands, Lane, Target
-from immich_sync.core.types import Activity, FolderId, Place, below
+from immich_sync.core.ports import Hands, Lane, Source, Target
+from immich_sync.core.types import Activity, FolderId, Place, Stamp, below
 from immich_sync.filesystem.removal import reread
+from immich_sync.removing import users
 from immich_sync.store import cleanups
 from immich_sync.store.cleanups import Cleaned, State
 from immich_sync.world import World
@@ -34,6 +35,9 @@ async def finish(world: World, folder: Folder, folder_id: FolderId, lane: Lane) 
             case _ if there == row.stamp:  # it was not touched
                 if aside:
                     await _drop_copy(world, row, lane)
+                elif row.sidecar and await _is_left_over(world, folder, row, lane):
+                    await _follow(world, folder, row, lane)
+                    continue
                 await world.store(cleanups.spare, row, world.clock.now())
                 continue
             case _ if row.aside is not None and not aside:  # somebody else took it
@@ -43,6 +47,54 @@ async def finish(world: World, folder: Folder, folder_id: FolderId, lane: Lane) 
                 state = State.DELETED if row.aside is None else State.QUARANTINED
         await world.store(cleanups.settle, replace(row, state=state))
         log.info("cleanup_finished", file=row.place.relative, state=state.value)
+
+
+async def _is_left_over(world: World, folder: Folder, row: Cleaned, lane: Lane) -> bool:
+    """Whether the photo of a sidecar has gone, and nothing is left that it may belong to."""
+    unit = await world.store(cleanups.unit_of, row)
+    if any(one.state is State.MEANT for one in unit if not one.sidecar):
+        return False
+    names = await world.blocking(lane, world.disk.names, folder.root, row.place.directory)
+    return len(unit) > 1 and not users(row.place.name, names)
+
+
+async def _follow(world: World, folder: Folder, row: Cleaned, lane: Lane) -> None:
+    """The sidecar goes where its photo went, if its bytes are still those that went up."""
+    try:
+        opened, checksum, stamp = await world.blocking(
+            lane, reread, world.disk, folder.root, row.place.relative, row.stamp
+        )
+        try:
+            if checksum != row.checksum:
+                raise cleanup.Kept("It changed, and is kept.")
+            await take(world, folder, row, Taken(opened, stamp), lane)
+        finally:
+            opened.close()
+    except FileTrouble as trouble:
+        log.info("not_cleaned", file=row.place.relative, why=str(trouble))
+        await world.store(cleanups.spare, row, world.clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file that is to go, open, with the stamp that it was proved with."""
+
+    opened: Source
+    stamp: Stamp
+
+
+async def take(world: World, folder: Folder, row: Cleaned, taken: Taken, lane: Lane) -> Activity:
+    """The file is gone from its folder, and that is known.
+
+    Raises FileTrouble if it is not; then nothing has happened.
+    """
+    disk, relative = world.disk, row.place.relative
+    if row.aside_root is None or row.aside is None:
+        await world.blocking(lane, disk.unlink, taken.opened, folder.root, relative, taken.stamp)
+        return await say(world, folder, replace(row, state=State.DELETED))
+    to = Target(row.aside_root, row.aside)
+    await world.blocking(lane, disk.move, taken.opened, folder.root, relative, taken.stamp, to)
+    return await say(world, folder, replace(row, state=State.QUARANTINED))
 
 
 async def _lies_aside(world: World, row: Cleaned, lane: Lane) -> bool:

@@ -11,12 +11,11 @@ from dataclasses import replace
 import anyio
 import structlog
 
-from immich_sync.aside import finish, free_place, restore, say, shown_aside
+from immich_sync.aside import Taken, finish, free_place, restore, say, shown_aside, take
 from immich_sync.core import cleanup
 from immich_sync.core.cleanup import Next
 from immich_sync.core.errors import FileTrouble, ServerTrouble, SyncTrouble
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Target
 from immich_sync.core.types import Activity, Arrival, Checksum, Place, Priority, Stamp
 from immich_sync.filesystem.removal import reread
 from immich_sync.inspecting import Inspector, Sidecar, Swept
@@ -192,7 +191,13 @@ class Cleaner:
         rows = [replace(row, id=number, unit=ids[0]) for row, number in zip(rows, ids, strict=True)]
         for number, row in enumerate(rows):
             try:
-                await self._take(row, proved[row.place])
+                one = proved[row.place]
+                self._tell(
+                    await take(
+                        self._world, self._swept.folder, row, Taken(one.opened, one.stamp),
+                        self._swept.reading,
+                    )
+                )  # fmt: skip
             except FileTrouble as trouble:
                 log.info("not_cleaned", file=row.place.relative, why=str(trouble))
                 now = self._world.clock.now()
@@ -227,20 +232,6 @@ class Cleaner:
         return await self._world.blocking(
             self._swept.looking, free_place, self._world.disk, folder, place
         )
-
-    async def _take(self, row: Cleaned, proved: Proved) -> None:
-        disk, reading = self._world.disk, self._swept.reading
-        if row.aside_root is None or row.aside is None:
-            await self._world.blocking(
-                reading, disk.unlink, proved.opened, proved.root, proved.relative, proved.stamp
-            )
-            await self._told(replace(row, state=State.DELETED))
-            return
-        to = Target(row.aside_root, row.aside)
-        await self._world.blocking(
-            reading, disk.move, proved.opened, proved.root, proved.relative, proved.stamp, to
-        )
-        await self._told(replace(row, state=State.QUARANTINED))
 
     async def _bring_back(self, done: Sequence[Cleaned]) -> None:
         for row in done:

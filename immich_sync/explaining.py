@@ -21,6 +21,8 @@ from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.scan import Policy
 from immich_sync.filesystem.sidecars import read_sidecar
 from immich_sync.filesystem.taking import SIDECAR, Taking, taking
+from immich_sync.store import cleanups
+from immich_sync.store.cleanups import Cleaned
 from immich_sync.store.database import STATE_FILE, open_read_only
 from immich_sync.store.dossier import Dossier, dossier
 from immich_sync.store.holdings import folder_at
@@ -115,6 +117,8 @@ def _explained(
         ),
     )  # fmt: skip
     coming, coming_at = outlook(prospect)
+    if taken := _in_quarantine(known, stamp):
+        coming, coming_at = taken, None
     if seen.lies == "directory":
         coming, coming_at = "Directories are only looked into: name a file in it.", None
     return Explanation(
@@ -237,6 +241,7 @@ def _facts(known: Dossier, stamp: Stamp | None) -> Iterator[Fact]:
             yield Fact("incomplete", known.changed_at, "it is cut off; what is there was kept")
         if known.dismissed:
             yield Fact("dismissed", None, "not listed as a problem until its bytes change")
+    yield from map(_cleaned, known.cleaned)
     if known.failing_since is not None:
         yield Fact("failing", known.failing_since, "every try since then failed")
     if asset is None:
@@ -252,6 +257,28 @@ def _facts(known: Dossier, stamp: Stamp | None) -> Iterator[Fact]:
         yield Fact("album", None, name or album)
     for one in known.sidecars:
         yield Fact("sidecar", None, f"{shown(one.name)} was sent with it")
+
+
+def _cleaned(row: Cleaned) -> Fact:
+    what = {
+        cleanups.State.DELETED: "its original is in Immich",
+        cleanups.State.EXPIRED: "its original is in Immich; its time in quarantine is over",
+        cleanups.State.UNDONE: "and brought back; it is not cleaned again",
+    }.get(row.state)
+    if what is None:
+        lies = shown(below((row.aside_root or b"").rstrip(b"/"), row.aside or b""))
+        what = f"its original is in Immich, it lies in quarantine at {lies}"
+    return Fact("cleaned", row.at, f"{what} [{row.asset_id}] {row.note}".strip())
+
+
+def _in_quarantine(known: Dossier, stamp: Stamp | None) -> str:
+    """What can be done about a file that cleanup took; "" if it did not."""
+    latest = known.cleaned[0] if known.cleaned else None
+    if stamp is not None or latest is None or latest.state is cleanups.State.UNDONE:
+        return ""
+    if latest.state is cleanups.State.QUARANTINED:
+        return "Nothing: it was cleaned away. To bring it back: immich-sync undo PATH"
+    return f"Nothing: it was cleaned away. A copy: immich-sync download {latest.asset_id} --out DIR"
 
 
 def _errors(known: Dossier) -> Iterator[Fact]:
@@ -270,6 +297,9 @@ def _event(one: Activity) -> Fact:
 
 def _in_immich(known: Dossier, url: str) -> InImmich | None:
     asset = known.asset
+    if asset is None and known.cleaned:
+        gone = known.cleaned[0].asset_id
+        return InImmich(gone, f"{url}/photos/{gone}", "cleaned", ())
     if asset is None:
         return None
     return InImmich(

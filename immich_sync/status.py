@@ -47,6 +47,9 @@ _ADVICE = {
     " PATH",
     "trashed": "It is in Immich's trash, where a person put it; restore it there to keep it.",
     "incomplete": "The file is cut off; what is there was uploaded. Copy it again if you can.",
+    "quarantine_kept": "It stays in quarantine. To bring it back: immich-sync undo PATH",
+    "cleaned_missing": "It was cleaned away here, and is gone from Immich without having been seen"
+    " in its trash. If it is in quarantine still: immich-sync undo PATH",
     "failing": "It is tried again by itself; at once with: immich-sync retry PATH",
 }
 
@@ -229,6 +232,8 @@ def _at_rest(folder: Folder, row: FolderReport | None) -> FolderStatus:
         last_new=row.last_new if row else None,
         waiting_since=row.waiting_since if row else None,
         last_done=row.last_done if row else None,
+        cleaned=row.cleaned if row else 0,
+        quarantined=row.quarantined if row else 0,
         last_scan=None,
         eta_seconds=None,
     )

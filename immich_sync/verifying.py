@@ -37,6 +37,7 @@ from immich_sync.machine import this_machine
 from immich_sync.progress import Progress, Silent
 from immich_sync.scanning import chunk
 from immich_sync.store import accounts, ledger
+from immich_sync.store.cleanups import State, away
 from immich_sync.store.database import STATE_FILE, open_read_only
 from immich_sync.store.door import Store
 from immich_sync.store.holdings import account_of, folder_at, holdings
@@ -83,6 +84,7 @@ class _Count:
     gaps: list[Gap] = field(default_factory=list)
     bytes: int = 0
     hashed: int = 0
+    cleaned: int = 0
     met: int = 0  # files that the ledger knows too
 
 
@@ -164,6 +166,7 @@ class _Look:
                 directories = [one.directory for one in listings]
                 known = await self.store(holdings, folder_id, account, directories)
             await self._files([*self._found(listings, known)])
+        await self._cleaned(folder_id)
         for extension in sorted(PICTURES_TOO & self.count.others.keys()):
             end, number = shown(extension), self.count.others[extension]
             self._gap(
@@ -262,6 +265,27 @@ class _Look:
         self.count.hashed += 1
         self.progress.moved(one.stamp.size)
 
+    async def _cleaned(self, folder_id: FolderId | None) -> None:
+        """What cleanup took is no gap, as long as Immich has it or a person removed it there."""
+        if self.store is None or folder_id is None:
+            return
+        rows = [one for one in await self.store(away, folder_id) if not one.sidecar]
+        checksums = [row.asset_checksum for row in rows]
+        try:
+            present = await bulk_check(self.server.immich, checksums)
+        except ServerTrouble as trouble:
+            self._gap(Standing.UNVERIFIED, b"", f"What was cleaned away: {trouble}")
+            return
+        for row, there in zip(rows, present, strict=True):
+            removed = row.asset_checksum in self.server.removed
+            if there.asset_id is not None or removed:
+                self.count.cleaned += there.asset_id is not None and not there.trashed
+                continue
+            note = "It was cleaned away here, and the server does not have it any more."
+            if row.state is State.QUARANTINED:
+                note += " It lies in quarantine: immich-sync undo PATH"
+            self._gap(Standing.MISSING, row.place.relative, note)
+
     def _judged(self, one: _Found, standing: Standing, note: str) -> None:
         self.count.seen[standing] += 1
         self.count.bytes += one.stamp.size
@@ -280,6 +304,7 @@ class _Look:
             files=seen.total(),
             bytes=count.bytes,
             **{standing.value: seen[standing] for standing in Standing},
+            cleaned=count.cleaned,
             hashed=count.hashed,
             gone=max(0, rows - count.met),
             ignored=dict(count.ignored),

@@ -1,6 +1,7 @@
 """Days of an engine that cleans its folder, on a simulated machine."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,16 @@ import anyio
 import pytest
 
 from immich_sync.core.folder import Setup
+from immich_sync.core.types import FolderId
 from immich_sync.engine import Engine
 from immich_sync.sandbox import Status, stored_assets
 from immich_sync.sandbox.records import Asset
 from immich_sync.sandbox.sample_files import copy_samples
 from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
+from immich_sync.store.cleanups import Cleaned, away
+from immich_sync.store.database import open_read_only
 from tests.faults.memory_disk import ASIDE
+from tests.faults.mortality import Effects
 from tests.faults.stage import Stage, simulate, until
 
 DAY = 4 * 3600.0
@@ -275,3 +280,60 @@ def test_nothing_in_quarantine_is_written_over(tmp_path: Path) -> None:
             assert stage.disk.aside[b"photos/d/0.raw"].data == b"photo 0"
 
     simulate(scenario, seed=1)
+
+
+async def _cleaned_pair(stage: Stage, how: str) -> None:
+    """A life in which a live photo with its sidecar is cleaned away."""
+    async with anyio.create_task_group() as tasks:
+        stage.start(tasks, _setup(stage, how, quarantine_for=YEAR))
+        await anyio.sleep(AFTER + DAY)
+        await stage.stop()
+
+
+def _stages_of_death(tmp_path: Path, how: str) -> list[int]:
+    """The effects around each deed: the deed itself, and what is written before and after it."""
+    names: list[str] = []
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path / "first", effects=Effects(names=names))
+        _live_photo(stage, tmp_path / "samples")
+        stage.disk.write(b"IMG_0042.HEIC.xmp", b"<x/>", stage.clock.now())
+        await _cleaned_pair(stage, how)
+        assert _here(stage) == []
+
+    (tmp_path / "first").mkdir()
+    simulate(scenario, seed=1)
+    word = "move" if how == "quarantine" else "remove"
+    deeds = [number for number, name in enumerate(names, 1) if name.startswith(word)]
+    return sorted({number + near for number in deeds for near in range(-4, 5)})
+
+
+@pytest.mark.parametrize("how", ["quarantine", "delete"])
+def test_a_death_at_any_step_of_it_loses_nothing(tmp_path: Path, how: str) -> None:
+    """Before, between and after the deeds: the next life ends it, and everything is known."""
+    for doomed in _stages_of_death(tmp_path, how):
+        home = tmp_path / str(doomed)
+        home.mkdir()
+
+        async def scenario(home: Path = home, doomed: int = doomed) -> None:
+            stage = Stage(1, home, effects=Effects(doomed))
+            _live_photo(stage, tmp_path / "samples")
+            stage.disk.write(b"IMG_0042.HEIC.xmp", b"<x/>", stage.clock.now())
+            await _cleaned_pair(stage, how)
+            assert stage.deaths == 1
+            await _cleaned_pair(stage, how)
+            await _cleaned_pair(stage, how)
+            assert _here(stage) == []
+            assert len(_aside(stage)) == (3 if how == "quarantine" else 0)
+            assert len(stored_assets(stage.server)) == 2
+            rows = _rows(stage)
+            assert [row.state.value for row in rows] == 3 * [
+                "quarantined" if how == "quarantine" else "deleted"
+            ]
+
+        simulate(scenario, seed=1)
+
+
+def _rows(stage: Stage) -> list[Cleaned]:
+    with closing(open_read_only(stage.state)) as database:
+        return away(database, FolderId(1))

@@ -42,7 +42,7 @@ class InImmich:
 
     id: str
     link: str
-    origin: str  # uploaded | found
+    origin: str  # uploaded | found | cleaned: its file was cleaned away here
     albums: tuple[str, ...]
 
 

@@ -62,6 +62,8 @@ class FolderStatus:
     settling: int = 0  # files that were seen moving and have not held still for long enough
     waiting_since: float | None = None  # when the longest waiting job became due, or failed first
     last_done: float | None = None  # when a file of it was last proved, as far as remembered
+    cleaned: int = 0  # taken away by our own cleanup, for good or into quarantine
+    quarantined: int = 0  # of these, still to be brought back (undo)
 
 
 @dataclass(frozen=True, slots=True)

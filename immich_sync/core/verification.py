@@ -33,6 +33,9 @@ class FolderVerification:
     different: int
     unverified: int
     unsupported: int  # those among `files`; formats that Immich never takes are in `others`
+    cleaned: (
+        int  # taken away by our own cleanup, and in Immich by the server's word; not in `files`
+    )
     hashed: int  # files whose bytes were read
     gone: int  # known to the ledger, and not met: deleted, moved, or passed over now
     ignored: Mapping[str, int]  # by rule

@@ -21,6 +21,7 @@ from immich_sync.core.types import (
     below,
 )
 from immich_sync.store.changes import Superseded, former
+from immich_sync.store.cleanups import Cleaned, at_place
 from immich_sync.store.database import Database
 from immich_sync.store.rows import asset_of, file_of, key
 
@@ -49,6 +50,7 @@ class Dossier:
     sidecars: tuple[SidecarSent, ...] = ()
     activities: tuple[Activity, ...] = ()
     copies: tuple[bytes, ...] = ()  # other paths with these bytes, absolute
+    cleaned: tuple[Cleaned, ...] = ()  # what our own cleanup took from here, the latest first
     former: tuple[Superseded, ...] = ()  # the bytes that lay here before, and their assets
     gone: tuple[Gone, ...] = ()  # those that were deleted here, and what became of their assets
 
@@ -59,6 +61,7 @@ MOST = 20
 
 def dossier(database: Database, place: Place) -> Dossier:
     """All that is known of the place. Raises StateTrouble."""
+    cleaned = tuple(at_place(database, place))
     with database.reading() as connection:
         row = connection.execute(_FILE, key(place)).fetchone()
         file = None if row is None else file_of(place, row[:9])
@@ -82,6 +85,7 @@ def dossier(database: Database, place: Place) -> Dossier:
             sidecars=() if asset is None else _sidecars(connection, asset),
             activities=_activities(connection, place),
             copies=() if checksum is None else _copies(connection, place, checksum),
+            cleaned=cleaned,
             former=tuple(former(connection, place)),
             gone=_gone(connection, place),
         )

@@ -32,6 +32,8 @@ class FolderReport:
     doubted_at: float | None = None
     waiting_since: float | None = None  # when the longest waiting job became due, or failed first
     last_done: float | None = None  # when a file of it was last proved, as far as remembered
+    cleaned: int = 0  # taken away by our own cleanup, for good or into quarantine
+    quarantined: int = 0  # of these, still to be brought back
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ def folders(database: Database, *, now: float) -> list[FolderReport]:
             for folder, total, waiting, since in connection.execute(_JOBS, wanted)
         }
         done = dict(connection.execute(_LAST_DONE).fetchall())
+        cleaned = {row[0]: row[1:] for row in connection.execute(_CLEANED)}
         return [
             FolderReport(
                 FolderId(folder), name, root, files, size, verified, trashed, failed,
                 *jobs.get(folder, (0, 0, None))[:2], last_new, doubt or "", doubted_at,
-                jobs.get(folder, (0, 0, None))[2], done.get(folder),
+                jobs.get(folder, (0, 0, None))[2], done.get(folder), *cleaned.get(folder, (0, 0)),
             )
             for folder, name, root, files, size, verified, trashed, failed, last_new, doubt,
             doubted_at
@@ -134,12 +137,24 @@ WHERE folder.kind = 'watched'
 GROUP BY folder.id ORDER BY folder.id
 """
 
+_CLEANED = """
+SELECT folder, count(*), count(*) FILTER (WHERE state IN ('quarantined', 'expiring', 'undoing'))
+FROM cleaned WHERE sidecar = 0 AND state NOT IN ('meant', 'undone') GROUP BY folder
+"""
+
 # The subquery keeps the trash cheap: where nothing is trashed, no file is looked at.
 _PROBLEMS = """
 SELECT what, folder, root, dir, trouble.name, since, note FROM (
     SELECT coalesce(hold, 'incomplete') AS what, folder, dir, name, changed_at AS since, note
     FROM file WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
         AND hold IS NOT 'changed'
+    UNION ALL
+    SELECT 'quarantine_kept', folder, dir, name, asked_at, note
+    FROM cleaned WHERE state = 'quarantined' AND note <> '' AND asked_at IS NOT NULL
+    UNION ALL
+    SELECT 'cleaned_missing', folder, dir, name, asset.removed_at, ''
+    FROM cleaned JOIN asset ON asset.account = cleaned.account AND asset.sha1 = asset_sha1
+    WHERE sidecar = 0 AND state <> 'undone' AND removed_at IS NOT NULL AND trashed_at IS NULL
     UNION ALL
     SELECT 'failing', folder, dir, name, failing_since, error
     FROM job WHERE failing_since IS NOT NULL

@@ -9,7 +9,11 @@ from itertools import zip_longest
 from immich_sync.cli.screens import words
 from immich_sync.core.explanation import Explanation, Fact, InImmich, Live, Sight
 
-_ORIGINS = {"uploaded": "uploaded from here", "found": "was there already"}
+_ORIGINS = {
+    "uploaded": "uploaded from here",
+    "found": "was there already",
+    "cleaned": "cleaned away here",
+}
 _ALBUM = "album"
 _EVENTS = 5
 """Events on the screen; `--json` has more."""

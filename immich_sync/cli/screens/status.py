@@ -155,6 +155,9 @@ def _apart(folder: FolderStatus) -> Iterator[Text]:
     ):
         if number:
             yield Text(f"{number:,} {word}", "red" if word == "failed" else "yellow")
+    if folder.cleaned:
+        kept = f" ({folder.quarantined:,} in quarantine)" if folder.quarantined else ""
+        yield Text(f"{folder.cleaned:,} cleaned away{kept}", "dim")
 
 
 def _problems(problems: tuple[Problem, ...], now: float) -> Group:

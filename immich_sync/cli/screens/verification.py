@@ -31,6 +31,8 @@ def _folder(folder: FolderVerification) -> Iterator[str]:
     number = words.count(folder.files, "photo or video", "photos and videos")
     yield f"  {number}, {words.size(folder.bytes)}; {folder.hashed:,} read just now"
     yield f"  {folder.safe:,} in Immich, by the server's word just now"
+    if folder.cleaned:
+        yield f"  {folder.cleaned:,} more cleaned away here, and in Immich just now"
     settled = (
         ("in Immich's trash", folder.trashed),
         ("removed there", folder.removed),
