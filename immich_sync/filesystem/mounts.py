@@ -59,7 +59,7 @@ def parse_mountinfo(table: bytes) -> tuple[Mount, ...]:
         left, dash, right = line.partition(b" - ")
         first, last = left.split(b" "), right.split(b" ")
         whole = len(first) >= 6 and len(last) >= 2  # noqa: PLR2004 -- fields of proc(5)
-        if not (dash and whole and first[0].isdigit()):
+        if not (dash and whole and first[0].isdigit() and len(first[0]) < 20):  # noqa: PLR2004 -- 64 bits
             continue
         options = last[2] if len(last) > 2 else b""  # noqa: PLR2004 -- fields of proc(5)
         mounts.append(

@@ -31,7 +31,8 @@ _OK, _PARTIAL, _FOUND = 200, 206, 302
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
 _RANGE_NOT_SATISFIABLE = 416
 _NO_FILES = ("text/html", "application/json")
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_NUMBER = re.compile(r"[0-9]{1,18}")  # no file has more bytes
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 _ORIGINAL = re.compile(r"/assets/[0-9a-fA-F-]{36}/original")
 
 
@@ -192,7 +193,7 @@ def _part(immich: Immich, response: httpx.Response, call: Call, asked: int) -> P
             f" ({immich.quote(kind)}). Is a login page in between?"
         )
     length = headers.get("content-length", "")
-    start, total = 0, int(length) if length.isdecimal() else None
+    start, total = 0, int(length) if _NUMBER.fullmatch(length) else None
     if response.status_code == _PARTIAL:
         found = _RANGE.fullmatch(headers.get("content-range", ""))
         if found is None or int(found[1]) != asked:
