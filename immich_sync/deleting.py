@@ -38,6 +38,8 @@ from immich_sync.world import World
 
 GLANCE = 60.0
 """Seconds between two looks at what has departed."""
+LEAST = 0.5
+"""Seconds, however short the wait."""
 MOST = 100
 """Assets put into the trash in one request."""
 SETTLING = 3600.0
@@ -95,7 +97,9 @@ class Deleter:
         self._wanted = Bell()
 
     async def run(self) -> None:
-        """Look every minute, until cancelled."""
+        """Look every minute, or more often where less is to be waited for, until cancelled."""
+        waits = (one.folder.delete_after for one in self._given.folders.values())
+        glance = min(GLANCE, max(LEAST, min(waits, default=GLANCE) / 4))
         while True:
             try:
                 await self._look()
@@ -105,7 +109,7 @@ class Deleter:
                 log.warning("deletions_wait", account=self._given.name, error=str(trouble))
             except Exception:
                 log.exception("deletions_failed", account=self._given.name)
-            await self._wanted.heard(GLANCE)
+            await self._wanted.heard(glance)
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what is gone now was deleted on purpose; whether that was asked."""

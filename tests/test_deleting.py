@@ -15,6 +15,7 @@ from immich_sync.engine import Engine
 from immich_sync.orders import Orders
 from immich_sync.sandbox import LostAnswer, stored_assets
 from immich_sync.sandbox.records import Asset
+from immich_sync.sandbox.sample_files import copy_samples
 from immich_sync.store.tombstones import FILE
 from tests.faults.memory_disk import volume
 from tests.faults.mortality import Effects
@@ -421,3 +422,112 @@ def test_a_death_at_any_moment(tmp_path: Path) -> None:
     for doomed in range(ask - 12, ask + 9):
         _, trashed, alive = live(str(doomed), Effects(doomed))
         assert (trashed, alive) == (["p0001.raw"], ["p0000.raw", "p0001.raw"]), doomed
+
+
+def _samples(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in copy_samples(folder / "samples")}
+
+
+async def _live_photo(
+    stage: Stage, engine: Engine, samples: dict[str, bytes], *, joined: bool
+) -> None:
+    """A live photo and another picture are in Immich, which joined the two halves, or did not."""
+    await _synced(stage, engine, 1)
+    for name in ("IMG_0042.HEIC", "IMG_0042.MOV"):
+        stage.disk.write(b"d/" + name.encode(), samples[name], stage.clock.now())
+    await until(lambda: len(stored_assets(stage.server)) == 3, within=900)
+    await until(lambda: not engine.crew.busy, within=60)
+    if joined:
+        still, motion = _stored(stage, "IMG_0042.HEIC"), _stored(stage, "IMG_0042.MOV")
+        stage.server.assets.put(replace(motion, visibility="hidden"))
+        stage.server.assets.put(replace(still, live_photo_video_id=motion.id))
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_live_photo_goes_as_one(tmp_path: Path, *, joined: bool) -> None:
+    """A hidden half is left to Immich, which restores and purges it with its still."""
+    samples = _samples(tmp_path)
+
+    async def scenario() -> tuple[list[str], list[str], list[str], dict[str, str]]:
+        stage = Stage(20, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _live_photo(stage, engine, samples, joined=joined)
+            stage.disk.remove(b"d/IMG_0042.HEIC")
+            await anyio.sleep(2 * WAIT)
+            half = _trashed(stage)
+            stage.disk.remove(b"d/IMG_0042.MOV")
+            await anyio.sleep(2 * WAIT)
+            trashed = _trashed(stage)
+            _purge(stage)
+            await anyio.sleep(2 * DAY)
+            return half, trashed, _alive(stage), await _problems(engine)
+
+    half, trashed, alive, problems = simulate(scenario, seed=20)
+    assert (half, alive, problems) == ([], ["p0000.raw"], {})
+    assert trashed == (["IMG_0042.HEIC"] if joined else ["IMG_0042.HEIC", "IMG_0042.MOV"])
+
+
+def test_a_moving_part_alone_is_not_deleted(tmp_path: Path) -> None:
+    """While its still lies here, Immich shows both."""
+    samples = _samples(tmp_path)
+
+    async def scenario() -> tuple[int, list[str]]:
+        stage = Stage(21, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _live_photo(stage, engine, samples, joined=True)
+            stage.disk.remove(b"d/IMG_0042.MOV")
+            await anyio.sleep(DAY)
+            return _deletions(stage), _alive(stage)
+
+    assert simulate(scenario, seed=21) == (0, ["IMG_0042.HEIC", "IMG_0042.MOV", "p0000.raw"])
+
+
+def test_a_newer_server_is_told_to_delete_nothing(tmp_path: Path) -> None:
+    """Whatever it does with a request that we know from its predecessors."""
+
+    async def scenario() -> int:
+        stage = Stage(22, tmp_path)
+        stage.server.version = (99, 0, 0)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 2)
+            stage.disk.remove(b"d/p0001.raw")
+            await anyio.sleep(DAY)
+            return _deletions(stage)
+
+    assert simulate(scenario, seed=22) == 0
+
+
+def test_a_paused_folder_deletes_nothing(tmp_path: Path) -> None:
+    """Until it is resumed."""
+
+    async def scenario() -> tuple[int, list[str]]:
+        stage = Stage(23, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 2)
+            await Orders(engine).handle(Request("pause"))
+            stage.disk.remove(b"d/p0001.raw")
+            await anyio.sleep(DAY)
+            paused = _deletions(stage)
+            await Orders(engine).handle(Request("resume"))
+            await anyio.sleep(SOON)
+            return paused, _trashed(stage)
+
+    assert simulate(scenario, seed=23) == (0, ["p0001.raw"])
+
+
+def test_no_longer_asked_for_is_forgotten(tmp_path: Path) -> None:
+    """Once it is "ignore" again, what had gone before stays in Immich."""
+
+    async def scenario() -> int:
+        stage = Stage(24, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 2)
+            stage.disk.remove(b"d/p0001.raw")
+            await anyio.sleep(60)
+        async with stage.daemon(_setup(stage, on_delete="ignore")):
+            await anyio.sleep(60)
+        async with stage.daemon(_setup(stage)):
+            await anyio.sleep(DAY)
+        return _deletions(stage)
+
+    assert simulate(scenario, seed=24) == 0

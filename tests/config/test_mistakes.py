@@ -41,6 +41,10 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
     "accounts that are none": ("accounts = 3\n", "[accounts]: 3 is not a table of tables"),
     "a folder without a path": (SERVER + "[[folders]]\n", "number 1, path: it is missing"),
     "a duration without a unit": (FOLDER + "settle = 10\n", "settle: 10 is not a duration"),
+    "deletions that reach Immich where we delete ourselves": (
+        QUARANTINE + 'on_delete = "trash"\n',
+        'on_delete: after_upload = "quarantine" empties this folder by itself',
+    ),
     "a wrong word": (
         FOLDER + 'watch = "fsevents"\n',
         "'fsevents' is not known here; choose from: auto, inotify, poll",
