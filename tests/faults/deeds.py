@@ -197,10 +197,43 @@ class FullDisk:
     times: int
 
 
+@dataclass(frozen=True, slots=True)
+class PowerCut:
+    """The machine is off and on again: of what was not yet on the platter, this share is lost."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy is made of the daemon's state, or of the server."""
+
+    whose: str  # state | server
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """The last copy takes the place of what is there, if there is a copy."""
+
+    whose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """A new key takes the place of the old one, and the daemon is started with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A second daemon with a state of its own runs on the same folder; or not any more."""
+
+    runs: bool
+
+
 Deed = (
     Wait | Write | Begin | Finish | Swap | Rename | Link | Delete | MoveTree | Sidecar
     | ChangeDuring | Break | Mount | Overflow | Fail | Mend | Key | Person | Process | Jump
-    | FullDisk
+    | FullDisk | PowerCut | Backup | PutBack | Rotate | Rival
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Its own module because it is the engine of both drivers: the one that makes scen
 one that lets each of its scenarios die at every step.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
@@ -19,6 +19,7 @@ from immich_sync.core.types import Evidence
 from immich_sync.sandbox.records import Album, AlbumUser, Asset
 from immich_sync.sandbox.state import iso
 from tests.faults.deeds import (
+    Backup,
     Begin,
     Break,
     ChangeDuring,
@@ -35,8 +36,12 @@ from tests.faults.deeds import (
     MoveTree,
     Overflow,
     Person,
+    PowerCut,
     Process,
+    PutBack,
     Rename,
+    Rival,
+    Rotate,
     Sidecar,
     Swap,
     Wait,
@@ -56,6 +61,15 @@ REVIVAL = 1.0
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
+@dataclass(frozen=True, slots=True)
+class ServerCopy:
+    """What a server had."""
+
+    assets: tuple[Asset, ...]
+    albums: tuple[Album, ...]
+    members: frozenset[tuple[str, str]]
+
+
 @dataclass(slots=True)
 class Play:
     """One scenario while it is played."""
@@ -67,6 +81,9 @@ class Play:
     other: Volume
     wanted: bool = True  # whether the daemon is meant to run
     fired: list[Fail] = field(default_factory=list)
+    state_backup: bytes | None = None
+    server_backup: ServerCopy | None = None
+    kill_rival: Callable[[], None] | None = None
 
     @property
     def disk(self) -> MemoryDisk:
@@ -130,6 +147,16 @@ class Play:
                 self.stage.state_failures = times
             case Wait(seconds):
                 await anyio.sleep(seconds)
+            case PowerCut(share):
+                await self._cut_power(share)
+            case Backup(whose):
+                self._back_up(whose)
+            case PutBack(whose):
+                await self._put_back(whose)
+            case Rotate():
+                await self._rotate()
+            case Rival(runs):
+                self._run_rival(runs=runs)
             case _:
                 self._handle_files(deed)
 
@@ -175,9 +202,9 @@ class Play:
 
     def _turn_key(self, *, works: bool) -> None:
         server = self.stage.server
-        known = server.key_of(KEY)
+        known = server.key_of(self.stage.key)
         if works and known is None:
-            server.add_key(server.admin.id, "again", ("all",), KEY)
+            server.add_key(server.admin.id, "again", ("all",), self.stage.key)
         elif not works and known is not None:
             server.drop_key(known)
 
@@ -254,6 +281,84 @@ class Play:
             for folder in engine.intakes:
                 (engine.crew.pause if back else engine.crew.resume)(folder)
 
+    # What happens to states, servers and keys as a whole.
+
+    async def _cut_power(self, share: float) -> None:
+        """Whatever SQLite had not waited for may be lost: the end of its write-ahead log."""
+        stage = self.stage
+        await stage.kill()
+        self._lose(share)
+
+    def _lose(self, share: float) -> None:
+        stage = self.stage
+        log = Path(f"{stage.state}-wal")
+        written = log.read_bytes() if log.exists() else b""
+        whole = stage.state.read_bytes()
+        kept = max(stage.synced, round(len(written) * (1.0 - share)))
+        self._replace_state(whole, written[:kept])  # to close it takes the log into the file
+
+    def _replace_state(self, whole: bytes, log: bytes = b"") -> None:
+        stage = self.stage
+        self.witness.ledger.close()
+        stage.state.write_bytes(whole)
+        Path(f"{stage.state}-shm").unlink(missing_ok=True)
+        Path(f"{stage.state}-wal").write_bytes(log)
+        stage.synced = len(log)
+        self.witness.forgets()
+
+    def _back_up(self, whose: str) -> None:
+        server = self.stage.server
+        if whose == "state":
+            self.state_backup = self.witness.ledger.image()
+        else:
+            pairs = {(a.id, one) for a in server.albums for one in server.members.of(a.id)}
+            self.server_backup = ServerCopy(
+                tuple(server.assets), tuple(server.albums), frozenset(pairs)
+            )
+
+    async def _put_back(self, whose: str) -> None:
+        if whose == "state" and self.state_backup is not None:
+            await self.stage.stop()
+            self._replace_state(self.state_backup)
+        elif whose == "server" and self.server_backup is not None:
+            self._put_server_back(self.server_backup)
+
+    def _put_server_back(self, copy: ServerCopy) -> None:
+        server, witness = self.stage.server, self.witness
+        then = {one.id for one in copy.assets}
+        for asset in server.assets:
+            if asset.id not in then:
+                self._purge(asset)
+        for album in server.albums:
+            if album not in copy.albums:
+                self._drop(album)
+        for asset in copy.assets:
+            witness.created.add(asset.id)
+            witness.touched.add(asset.checksum)
+            server.add_asset(asset)
+        for album in copy.albums:
+            witness.dropped.add(album.name)
+            server.albums.put(album)
+        for album_id, asset_id in sorted(copy.members):
+            witness.taken_out.discard((album_id, asset_id))
+            server.members.add(album_id, asset_id)
+
+    async def _rotate(self) -> None:
+        server, stage = self.stage.server, self.stage
+        await stage.stop()
+        if (known := server.key_of(stage.key)) is not None:
+            server.drop_key(known)
+        stage.key = f"{KEY}-{len(server.requests)}"
+        self._turn_key(works=True)
+
+    def _run_rival(self, *, runs: bool) -> None:
+        if runs and self.kill_rival is None:
+            self.witness.meets_rival()
+            self.kill_rival = self.stage.start_rival(self.tasks, self.setup())
+        elif not runs and self.kill_rival is not None:
+            self.kill_rival()
+            self.kill_rival = None
+
     # When the faults have stopped.
 
     async def heal(self) -> None:
@@ -267,6 +372,7 @@ class Play:
         for path in [path for path in self.home.files if path.endswith(b".xmp")]:
             disk.rewrite(path, XMP, self.stage.clock.now())
         self._turn_key(works=True)
+        self._run_rival(runs=False)
         await self._process("start")
         await self._process("resume")
 
@@ -382,6 +488,7 @@ async def playing(
             tasks.start_soon(play.keep_alive)
             yield play
             play.wanted = False
+            await play.do(Rival(runs=False))
             await stage.kill()
             tasks.cancel_scope.cancel()
     finally:

@@ -29,7 +29,7 @@ from immich_sync.engine import Engine, Surroundings
 from immich_sync.immich.client import Immich, connect
 from immich_sync.sandbox import Faults, FaultyTransport, State, create_app, with_faults
 from immich_sync.store.database import open_database
-from tests.faults.memory_disk import MemoryDisk
+from tests.faults.memory_disk import MemoryChanges, MemoryDisk
 from tests.faults.mortality import Effects, Hops, Life, MortalTransport
 
 T = TypeVar("T")
@@ -80,6 +80,8 @@ class Stage:
     deaths: int = 0  # at an effect, not by a kill
     refused: bool = False  # the last process ended by itself: key or server cannot be used
     endings: Bell = field(default_factory=Bell)  # rings when a process has ended
+    key: str = KEY  # what the next process is configured with
+    synced: int = 0  # bytes of the write-ahead log that outlive a power cut
     server: State = field(init=False)
     clock: SimulatedClock = field(init=False)
     engine: Engine | None = field(init=False, default=None)
@@ -116,15 +118,23 @@ class Stage:
         scan_every: float | None = None,
     ) -> Setup:
         """One account, one folder."""
-        account = Account("default", "http://immich.test", Secret(KEY))
+        account = Account("default", "http://immich.test", Secret(self.key))
         folder = Folder("photos", ROOT, "default", album=album, settle=1.0, scan_every=scan_every)
         return Setup((account,), (folder,), limits or Limits(in_flight=8), str(self.path))
 
     def surroundings(self, life: Life) -> Surroundings:
         """The simulated machine, as one process sees it."""
+        self.disk.happening = life.happening
+        return self._around(life, self.disk.watched, self.state)
 
+    def _around(
+        self,
+        life: Life,
+        watched: Callable[[], AbstractAsyncContextManager[ChangeSource]],
+        state: Path,
+    ) -> Surroundings:
         def watch(_: Folder) -> AbstractAsyncContextManager[ChangeSource]:
-            return self.disk.watched()
+            return watched()
 
         def link(account: Account, limits: Limits) -> AbstractAsyncContextManager[Immich]:
             inner = httpx.ASGITransport(self._app, raise_app_exceptions=False)
@@ -132,10 +142,9 @@ class Stage:
             transport = MortalTransport(faulty, life, self._chance, self.answered)
             return connect(account, limits, self.clock, transport)
 
-        self.disk.happening = life.happening
         return Surroundings(
             clock=self.clock,
-            blocking=Hops(life, f"{self.state}-wal", self._chance, self._state_fails),
+            blocking=Hops(life, f"{state}-wal", self._chance, self._state_fails),
             disk=self.disk,
             watch=watch,
             hashing=lambda _: Lane("hash", 1),
@@ -148,6 +157,8 @@ class Stage:
         life = self._life = Life(self.effects, self._note_death)
         self._ended = anyio.Event()
         database = open_database(self.state)
+        with database.reading() as connection:
+            connection.set_trace_callback(self._note_sync)
         engine = self.engine = Engine(
             setup or self.setup(), self.surroundings(life), database, tell=self._tell
         )
@@ -176,6 +187,26 @@ class Stage:
             self.engine.stop()
         await self._ended.wait()
 
+    def start_rival(self, tasks: TaskGroup, setup: Setup) -> Callable[[], None]:
+        """A second daemon with a state of its own, that hears of nothing; call to kill it."""
+        state = self.path / "rival" / "state.db"
+        state.parent.mkdir(exist_ok=True)
+        if not state.exists():
+            state.write_bytes(_migrated())
+        life = Life(Effects(), lambda: None)
+        database = open_database(state)
+        engine = Engine(setup, self._around(life, deaf, state), database)
+
+        async def live() -> None:
+            with closing(database), anyio.CancelScope() as scope:
+                life.scopes.append(scope)
+                if life.dead:
+                    scope.cancel()
+                await engine.run()
+
+        tasks.start_soon(live)
+        return life.die
+
     @asynccontextmanager
     async def daemon(self, setup: Setup | None = None) -> AsyncIterator[Engine]:
         """The engine, running while the block lasts; then it is told to stop."""
@@ -189,12 +220,24 @@ class Stage:
         self.trace.append((round(anyio.current_time(), 6), activity.event))
         self.told(activity)
 
+    def _note_sync(self, statement: str) -> None:
+        """The state goes back to NORMAL after a commit that waited for the disk (FULL)."""
+        if statement == "PRAGMA synchronous = NORMAL":
+            log = Path(f"{self.state}-wal")
+            self.synced = log.stat().st_size if log.exists() else 0
+
     def _note_death(self) -> None:
         self.deaths += self.effects.count == self.effects.doomed
 
     def _state_fails(self) -> bool:
         self.state_failures -= self.state_failures > 0
         return self.state_failures > 0
+
+
+@asynccontextmanager
+async def deaf() -> AsyncIterator[MemoryChanges]:
+    """A change source for a disk on which nothing happens."""
+    yield MemoryChanges(MemoryDisk())
 
 
 @cache

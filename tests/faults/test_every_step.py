@@ -31,5 +31,5 @@ def test_a_death_at_any_step_changes_nothing(
 
 
 def test_three_thousand_deaths_are_tried() -> None:
-    """So many points are there in all scenarios together; each one's test says that it tried them."""
+    """All scenarios together have so many points; the test of each tries its own."""
     assert sum(len(points(name, play(name, 0).count)) for name in SCENARIOS) >= FEWEST

@@ -26,6 +26,8 @@ BELIEVED = 600.0
 """Seconds for which the server's word may be taken, by docs/decisions/0006."""
 TRANSIT = 1.0
 """Seconds that an answer may be on its way."""
+ASKING = 120.0
+"""Seconds that an audit may ask: what it proves carries the time at which it began."""
 Path_ = bytes
 
 
@@ -84,9 +86,16 @@ class Ledger:
         return {(row[0], row[1]) for row in self._query("SELECT album_id, asset_id FROM member")}
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back; the next question opens a new one."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
+
+    def image(self) -> bytes:
+        """The whole state, as a backup has it."""
+        self._query("SELECT 1")
+        assert self._connection is not None
+        return self._connection.serialize()
 
     def _query(self, query: str) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
         if self._connection is None:
@@ -128,6 +137,7 @@ class Witness:
     foreign: set[str] = field(default_factory=set)  # albums that are not ours
     broken: list[str] = field(default_factory=list)  # promises, in the middle of something else
     jumped: bool = False  # the wall clock was set forward
+    rivalled: bool = False  # a second daemon was there, which knows nothing of what ours knows
     last: dict[Path_, Row] = field(default_factory=dict)
     checked_at: float = 0.0
     home_is_there: bool = True
@@ -171,13 +181,28 @@ class Witness:
     def purges(self, asset: Asset) -> None:
         """A person is about to remove an asset for good."""
         self.touched.add(asset.checksum)
-        if asset.checksum in self.ledger.verified():
+        if asset.checksum in self.ledger.verified() and not self.rivalled:
             self.removed.add(asset.checksum)
 
     def takes_out(self, album: str, asset: str) -> None:
         """A person is about to take an asset out of an album."""
-        if (album, asset) in self.ledger.members():
+        if (album, asset) in self.ledger.members() and not self.rivalled:
             self.taken_out.add((album, asset))
+
+    def forgets(self) -> None:
+        """The state is an older one than it was: nothing is expected of what it does not know."""
+        self.last = self.ledger.rows()
+        stones = self.ledger.path.with_name("tombstones.jsonl")
+        buried = stones.read_text() if stones.exists() else ""
+        verified = self.ledger.verified()
+        self.removed = {one for one in self.removed if one in verified or one in buried}
+        self.taken_out &= self.ledger.members()
+
+    def meets_rival(self) -> None:
+        """From now on somebody uploads who was told of nothing that a person did before."""
+        self.rivalled = True
+        self.removed.clear()
+        self.taken_out.clear()
 
     def heard(self, activity: Activity) -> None:
         """The daemon says what it did; of a bug of its own it says that it is unexpected."""
@@ -204,8 +229,10 @@ class Witness:
         assert all(count == 1 for count in by_checksum.values()), "I3: an asset is there twice"
         for checksum, asset_id, verified, trashed, removed in self.ledger.assets():
             if verified is not None and removed is None:
-                times = self.told[checksum, asset_id, trashed is not None]
-                assert any(-1e-3 <= verified - at <= TRANSIT for at in times), (
+                times = self.told[checksum, asset_id, False]
+                if trashed is not None:  # it may have been seen alive, and in the trash later
+                    times = times + self.told[checksum, asset_id, True]
+                assert any(-ASKING <= verified - at <= TRANSIT for at in times), (
                     f"I5: {checksum} is verified at {verified}, but the server said so at {times}"
                 )
         for path, row in rows.items():
