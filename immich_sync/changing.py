@@ -42,7 +42,10 @@ class Changing:
         """Let go what need not wait any more, until cancelled."""
         while True:
             for folder in self._folders:
-                await self._weigh(folder)
+                standing = await self._world.store(breakers.standing, folder)
+                held = await self._world.store(changes.is_any_held, folder)
+                if held or Breaker.CHANGES in standing:
+                    await self._weigh(folder)
             await anyio.sleep(GLANCE)
 
     async def may_go(self, place: Place, checksum: Checksum) -> bool:

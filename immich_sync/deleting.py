@@ -145,7 +145,8 @@ class Deleter:
     async def _reset_all(self) -> None:
         self.trouble = ""
         for folder in self._given.folders:
-            await self._weigh(folder)
+            if Breaker.DELETIONS in await self._world.store(breakers.standing, folder):
+                await self._weigh(folder)
 
     async def _look_at(self, folder_id: FolderId, mirrored: Mirrored, wait: float) -> None:
         tripped = await self._weigh(folder_id)

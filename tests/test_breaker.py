@@ -62,6 +62,8 @@ def test_many_changed_files_wait_and_new_ones_go_on(tmp_path: Path) -> None:
             said = await status.of(engine, since=0.0)
         async with stage.daemon(_setup(stage)) as engine:  # and a restart forgets nothing of it
             await anyio.sleep(600)
+            await Orders(engine).handle(Request("retry"))  # of everything: is no such word
+            await anyio.sleep(600)
             new = any(one.name == "new.raw" for one in stored_assets(stage.server))
             assert len(stored_assets(stage.server)) == 61 + slipped
             await _approve(engine)

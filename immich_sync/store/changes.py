@@ -52,6 +52,12 @@ def is_change(database: Database, place: Place, checksum: Checksum) -> bool:
         return connection.execute(_IS_CHANGE, (*key(place), checksum)).fetchone() is not None
 
 
+def is_any_held(database: Database, folder: FolderId) -> bool:
+    """Whether a file of the folder waits because so many changed. Raises StateTrouble."""
+    with database.reading() as connection:
+        return connection.execute(_ANY_HELD, (folder,)).fetchone() is not None
+
+
 def counts(database: Database, folder: FolderId, since: float, at_most: int) -> Counts:
     """The folder in numbers. Raises StateTrouble."""
     with database.reading() as connection:
@@ -105,6 +111,12 @@ WHERE folder = :folder AND dir = :dir AND name = :name AND new = :old AND old <>
 
 _IS_CHANGE = """
 SELECT 1 FROM superseded WHERE folder = ? AND dir = ? AND name = ? AND new = ? AND counted = 1
+"""
+
+# The first conditions are the index's.
+_ANY_HELD = """
+SELECT 1 FROM file WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
+    AND hold = 'changed' AND folder = ? LIMIT 1
 """
 
 _COUNTS = """

@@ -29,7 +29,8 @@ def retry(
 ) -> Retried:
     """The paths are due now with a clean slate, and not held any more.
 
-    None stands for all that fails, waits or is held, but for what was dismissed. Of a named path
+    None stands for all that fails, waits or is held, but for what was dismissed, and for changes
+    that wait to be approved. Of a named path
     the server is asked again, whatever it said a moment ago. What is gone from Immich stays held;
     with `force` it is not taken for proved any more, and so goes up again. Raises StateTrouble.
     """
@@ -98,6 +99,7 @@ def _dismiss(connection: Connection, place: Key) -> bool:
 _HELD = """
 SELECT folder, dir, name FROM file
 WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1) AND hold IS NOT NULL
+    AND hold <> 'changed'
 """
 
 _FILE = """
