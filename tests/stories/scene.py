@@ -211,7 +211,8 @@ class Daemon:
 
     def events(self, name: str) -> list[Mapping[str, object]]:
         """Its log lines of one event, oldest first."""
-        lines = (json.loads(line) for line in self.words().splitlines() if line.startswith("{"))
+        whole, _, _ = self.words().rpartition("\n")  # the last line may be in the writing
+        lines = (json.loads(line) for line in whole.splitlines() if line.startswith("{"))
         return [line for line in lines if line.get("event") == name]
 
     def stop(self, within: float = 8.0) -> None:
