@@ -22,7 +22,7 @@ from immich_sync.core.filenames import by_server
 from immich_sync.core.folder import Account, Limits
 from immich_sync.core.patterns import compile_ignore
 from immich_sync.core.tombstones import read, standing
-from immich_sync.core.types import Completeness, Secret
+from immich_sync.core.types import AssetId, Completeness, Secret
 from immich_sync.filesystem.mounts import parse_mountinfo
 from immich_sync.immich import wire
 from immich_sync.immich.client import connect
@@ -109,7 +109,7 @@ async def test_any_head_of_a_download(status: int, span: str, length: str) -> No
     account = Account("test", "http://nas", Secret(KEY))
     async with connect(account, Limits(), SteadyClock(), _One(answer)) as immich:
         try:
-            async with opened(immich, original(ASSET, Link()), start=5, validator='"x"') as part:
+            async with opened(immich, original(AssetId(ASSET), Link()), start=5, validator='"x"') as part:
                 assert part.total is None or part.total >= 0
         except SyncTrouble as trouble:
             assert KEY not in str(trouble)  # noqa: PT017 - that it is trouble is fine as well
@@ -119,7 +119,7 @@ async def test_any_head_of_a_download(status: int, span: str, length: str) -> No
 @given(value=JSON, name=st.sampled_from(sorted(MODELS)))
 def test_any_json(value: object, name: str) -> None:
     """It is of the expected shape, or it is not Immich's."""
-    body = wire.TypeAdapter(object).dump_json(value)
+    body = TypeAdapter(object).dump_json(value)
     answer = Answer(200, httpx.Headers({"content-type": "application/json"}), body)
     try:
         read_answer(answer, MODELS[name], ROUTE, "asking")
@@ -142,7 +142,7 @@ def test_any_answer(status: int, body: bytes, kind: str) -> None:
 
 
 @few
-@given(line=st.binary(max_size=300) | JSON.map(lambda one: wire.TypeAdapter(object).dump_json(one)))
+@given(line=st.binary(max_size=300) | JSON.map(lambda one: TypeAdapter(object).dump_json(one)))
 def test_any_request_to_the_daemon(line: bytes) -> None:
     """Who may open the socket may still not break it."""
     try:

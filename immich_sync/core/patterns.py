@@ -4,6 +4,7 @@ Its own module because it is the one place that knows pathspec. `core.media` is 
 """
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -44,12 +45,15 @@ def compile_ignore(patterns: Iterable[str]) -> IgnorePatterns:
         if wrong := _what_is_wrong(pattern):
             raise ValueError(f"ignore pattern {pattern!r}: {wrong}")
         try:
-            one = GitIgnoreSpecPattern(pattern)
+            with warnings.catch_warnings():  # of sets that may mean more one day: "[[" is a set
+                warnings.simplefilter("ignore", FutureWarning)
+                one = GitIgnoreSpecPattern(pattern)
+                bounded = None if one.regex is None else _bounded(one.regex)
         except (ValueError, re.error) as error:
             raise ValueError(f"ignore pattern {pattern!r} is not a gitignore pattern") from error
         if one.include is None:
             raise ValueError(f"ignore pattern {pattern!r} can never match anything")
-        compiled.append(GitIgnoreSpecPattern(_bounded(one.regex), one.include))
+        compiled.append(GitIgnoreSpecPattern(bounded, one.include))
     return IgnorePatterns(given, GitIgnoreSpec(compiled, backend="simple"))
 
 

@@ -15,6 +15,7 @@ from immich_sync.core.ports import Lane, RootIdentity
 IMMICH_MARKER = b".immich"
 """The file by which Immich knows its own directories again (Immich 3.1: storage.service)."""
 
+_DIGITS = 18  # of a mount's number, at most
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _BLOCK = Path("/sys/dev/block")
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
@@ -59,7 +60,7 @@ def parse_mountinfo(table: bytes) -> tuple[Mount, ...]:
         left, dash, right = line.partition(b" - ")
         first, last = left.split(b" "), right.split(b" ")
         whole = len(first) >= 6 and len(last) >= 2  # noqa: PLR2004 -- fields of proc(5)
-        if not (dash and whole and first[0].isdigit() and len(first[0]) < 20):  # noqa: PLR2004 -- 64 bits
+        if not (dash and whole and first[0].isdigit() and len(first[0]) <= _DIGITS):
             continue
         options = last[2] if len(last) > 2 else b""  # noqa: PLR2004 -- fields of proc(5)
         mounts.append(
@@ -155,7 +156,10 @@ def keeps_inodes(mount: Mount) -> bool:
 
 
 def device_keeps_inodes(device: int) -> bool:
-    """Whether files of this `st_dev` keep their inode numbers; true where nothing is known. btrfs shows others than the table, and keeps them."""
+    """Whether files of this `st_dev` keep their inode numbers; true where nothing is known.
+
+    btrfs shows others than the table, and keeps them.
+    """
     name = f"{os.major(device)}:{os.minor(device)}"
     return all(keeps_inodes(mount) for mount in read_mounts() if mount.device == name)
 
