@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Pace:
     """Seconds: between two looks, and between a channel's failures, doubling up to `longest`."""
 
-    look: float = 60.0
+    look: float = 300.0
     first: float = 10.0
     longest: float = 900.0
     start: float = 600.0  # that servers and folders have to show themselves after a start

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from immich_sync.config import load, resolve
 from immich_sync.config.load import parse
-from immich_sync.config.settings import FolderTable, LimitsTable, Settings
+from immich_sync.config.settings import (
+    FolderTable,
+    HealthTable,
+    LimitsTable,
+    NotifyTable,
+    Settings,
+)
 from immich_sync.core.errors import Misconfigured
 
 NOBODY = 65534
@@ -370,6 +376,8 @@ plausible = st.fixed_dictionaries(
             st.dictionaries(st.sampled_from(sorted(FolderTable.model_fields)), leaves), max_size=3
         ),
         "limits": st.dictionaries(st.sampled_from(sorted(LimitsTable.model_fields)), leaves),
+        "health": st.dictionaries(st.sampled_from(sorted(HealthTable.model_fields)), leaves),
+        "notify": st.dictionaries(st.sampled_from(sorted(NotifyTable.model_fields)), leaves),
     },
 )
 
