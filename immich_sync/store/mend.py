@@ -30,9 +30,9 @@ def retry(
     """The paths are due now with a clean slate, and not held any more.
 
     None stands for all that fails, waits or is held, but for what was dismissed, and for changes
-    that wait to be approved. Of a named path
-    the server is asked again, whatever it said a moment ago. What is gone from Immich stays held;
-    with `force` it is not taken for proved any more, and so goes up again. Raises StateTrouble.
+    that wait to be approved. Of a named path the server is asked again, whatever it said a moment
+    ago. What is gone from Immich stays held; with `force` it is not taken for proved any more, and
+    so goes up again. Raises StateTrouble.
     """
     with database.writing() as connection:
         for place in places or ():

@@ -7,7 +7,7 @@ import pytest
 from immich_sync.core.errors import Overloaded, Refused
 from immich_sync.core.types import AssetId
 from immich_sync.immich.check import Presence, bulk_check
-from immich_sync.immich.trash import restore
+from immich_sync.immich.trash import is_hidden, is_kept, put, restore
 from immich_sync.immich.upload import upload
 from immich_sync.sandbox import Sandbox, Status
 from tests.immich.scene import ASSET, LANE, connected, inline, photo, sha1
@@ -64,3 +64,61 @@ async def test_trouble_is_raised() -> None:
         async with connected(sandbox.url, key=sandbox.api_key) as immich:
             with pytest.raises(Overloaded):
                 await restore(immich, asset)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("version", ["3.1.0", "2.7.5"])
+async def test_an_asset_is_put_into_the_trash_and_never_further(version: str) -> None:
+    """Asked for twice it still lies there, and can be taken out."""
+    async with Sandbox(version=version) as sandbox:
+        asset, content = await _uploaded(sandbox)
+        async with connected(sandbox.url, key=sandbox.api_key) as immich:
+            await restore(immich, asset)
+            asked = [await put(immich, [asset]), await put(immich, [asset])]
+            after = await bulk_check(immich, [sha1(content)])
+
+    assert asked == [True, True]
+    assert after == [Presence(asset, trashed=True)]
+
+
+@pytest.mark.anyio
+async def test_one_stranger_among_them_and_none_is_trashed() -> None:
+    """The server refuses all; nothing is raised, and the check that follows will tell."""
+    async with Sandbox() as sandbox:
+        asset, content = await _uploaded(sandbox)
+        async with connected(sandbox.url, key=sandbox.api_key) as immich:
+            await restore(immich, asset)
+            done = await put(immich, [asset, AssetId(ASSET)])
+            after = await bulk_check(immich, [sha1(content)])
+
+    assert not done
+    assert after == [Presence(asset)]
+
+
+@pytest.mark.anyio
+async def test_a_server_tells_whether_it_keeps_a_trash() -> None:
+    """Without one, what it is told to delete is gone for good."""
+    async with (
+        Sandbox() as sandbox,
+        connected(sandbox.url, key=sandbox.api_key) as immich,
+    ):
+        kept = await is_kept(immich)
+        sandbox.state.trash = False
+        without = await is_kept(immich)
+
+    assert (kept, without) == (True, False)
+
+
+@pytest.mark.anyio
+async def test_a_moving_part_is_hidden() -> None:
+    """Once Immich shows it within its still."""
+    async with Sandbox() as sandbox:
+        asset, _ = await _uploaded(sandbox)
+        async with connected(sandbox.url, key=sandbox.api_key) as immich:
+            before = await is_hidden(immich, asset)
+            stored = sandbox.state.assets.get(asset)
+            assert stored is not None
+            sandbox.state.assets.put(replace(stored, visibility="hidden"))
+            after = await is_hidden(immich, asset)
+
+    assert (before, after) == (False, True)
