@@ -16,11 +16,11 @@ from immich_sync.core import cleanup
 from immich_sync.core.cleanup import Next
 from immich_sync.core.errors import FileTrouble, ServerTrouble, SyncTrouble
 from immich_sync.core.naming import shown
-from immich_sync.core.types import Activity, Arrival, Checksum, Place, Priority, Stamp
+from immich_sync.core.types import Activity, Checksum, Place, Stamp
 from immich_sync.filesystem.removal import reread
 from immich_sync.inspecting import Inspector, Sidecar, Swept
 from immich_sync.removing import Doomed, Gate, Proved
-from immich_sync.store import cleanups, queue
+from immich_sync.store import cleanups, mend
 from immich_sync.store.cleanups import Candidate, Cleaned, State
 from immich_sync.waiting import Waiting
 from immich_sync.world import World
@@ -122,8 +122,7 @@ class Cleaner:
                     await self._ask_again(one.file.place)
 
     async def _ask_again(self, place: Place) -> None:
-        now = self._world.clock.now()
-        await self._world.store(queue.put, [Arrival(place, Priority.RECHECK)], now=now)
+        await self._world.store(mend.retry, [place], self._world.clock.now())
 
     async def _clean(self, first: Candidate) -> None:
         sight = await self._inspector.look(first.file.place)
