@@ -133,6 +133,7 @@ class Witness:
     removed: set[str] = field(default_factory=set)  # checksums a person purged, known to us
     touched: set[str] = field(default_factory=set)  # checksums a person trashed or purged
     taken_out: set[tuple[str, str]] = field(default_factory=set)  # album, asset: known to us
+    excused: set[tuple[str, str]] = field(default_factory=set)  # who knows of these is open
     dropped: set[str] = field(default_factory=set)  # names of albums that a person deleted
     foreign: set[str] = field(default_factory=set)  # albums that are not ours
     broken: list[str] = field(default_factory=list)  # promises, in the middle of something else
@@ -186,7 +187,9 @@ class Witness:
 
     def takes_out(self, album: str, asset: str) -> None:
         """A person is about to take an asset out of an album."""
-        if (album, asset) in self.ledger.members() and not self.rivalled:
+        if self.rivalled:
+            self.excused.add((album, asset))
+        elif (album, asset) in self.ledger.members():
             self.taken_out.add((album, asset))
 
     def forgets(self) -> None:
@@ -196,11 +199,13 @@ class Witness:
         buried = stones.read_text() if stones.exists() else ""
         verified = self.ledger.verified()
         self.removed = {one for one in self.removed if one in verified or one in buried}
+        self.excused |= self.taken_out
         self.taken_out &= self.ledger.members()
 
     def meets_rival(self) -> None:
         """From now on somebody uploads who was told of nothing that a person did before."""
         self.rivalled = True
+        self.excused |= self.taken_out
         self.removed.clear()
         self.taken_out.clear()
 
