@@ -31,6 +31,7 @@ from immich_sync.immich.trouble import Answer, Route, from_status, retry_after
 from immich_sync.immich.trouble import read as read_answer
 from tests.immich.scene import ASSET, KEY, SteadyClock
 
+CALL = original(AssetId(ASSET), Link())
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 SOON = 1.0
 """Seconds that no answer here may take; it takes some thousandths."""
@@ -109,7 +110,7 @@ async def test_any_head_of_a_download(status: int, span: str, length: str) -> No
     account = Account("test", "http://nas", Secret(KEY))
     async with connect(account, Limits(), SteadyClock(), _One(answer)) as immich:
         try:
-            async with opened(immich, original(AssetId(ASSET), Link()), start=5, validator='"x"') as part:
+            async with opened(immich, CALL, start=5, validator='"x"') as part:
                 assert part.total is None or part.total >= 0
         except SyncTrouble as trouble:
             assert KEY not in str(trouble)  # noqa: PT017 - that it is trouble is fine as well
