@@ -163,3 +163,34 @@ def test_what_a_person_paused_stays_paused(story: Story) -> None:
     until(daemon.is_ready, "it is ready again")
 
     assert daemon.folder().state == "paused"
+
+
+def test_a_server_that_is_down_refuses_nothing(story: Story) -> None:
+    """It says nothing of the new configuration, which is in force when it comes back."""
+    daemon = story.start()
+    story.server.refuse()
+    story.configure({"album": "Trips"}, connect_timeout="1s")
+    assert daemon.order("reload") == ["photos"]
+    story.put("a.jpg", photo("a"))
+    story.server.accept()
+
+    until(lambda: story.server.album("Trips") == ["a.jpg"], "it is in the new album")
+
+
+def test_a_stop_comes_before_a_reload(story: Story) -> None:
+    """SIGTERM in the middle of one ends it all, in time and well."""
+    story.server.break_uploads(SlowRead(50_000))
+    daemon = story.start()
+    story.put("big.jpg", BIG)
+    until(story.server.receives, "the upload is under way")
+    story.configure(stall_timeout="50s")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: _state(daemon) == "stopping", "the engine ends")
+
+    daemon.stop(within=9)
+    assert not daemon.events("reloaded")
+
+
+def _state(daemon: Daemon) -> str:
+    found = daemon.status().daemon
+    return "" if found is None else found.state
