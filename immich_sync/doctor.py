@@ -4,6 +4,7 @@ Its own module because it looks at everything once, changes nothing, and says of
 is and what to do about it. The judgements stand in `core.diagnosis` and `core.grounds`.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -57,6 +58,9 @@ async def examine(setup: Setup) -> Examination:
     for folder in setup.folders:
         contents = await surroundings.blocking(surroundings.hashing(folder), look_through, folder)
         mode = _mode(folder)
+        if folder.cleans:
+            lane = surroundings.hashing(folder)
+            findings.append(await surroundings.blocking(lane, cleanup, folder))
         findings += grounds.folder(folder.name, ground_at(folder.root), contents, mode)
         watched += contents.directories if mode != "poll" else 0
         largest[folder.account] = max(largest[folder.account], contents.largest)
@@ -109,6 +113,18 @@ def look_through(folder: Folder) -> Contents:
                 total += stamp.size
                 largest = max(largest, stamp.size)
     return Contents(files, directories, total, largest, tuple(unlisted))
+
+
+def cleanup(folder: Folder) -> Finding:
+    """Whether this user may take files out of the folder. Blocks."""
+    root = Path(os.fsdecode(folder.root))
+    closed = 0
+    for one in walk(LocalDisk(), folder.root, Policy.of(folder)):
+        place = root / os.fsdecode(one.directory)
+        closed += not os.access(place, os.W_OK | os.X_OK)
+    aside = os.fsdecode(folder.quarantine_dir)
+    same = not aside or Path(aside).stat().st_dev == root.stat().st_dev
+    return grounds.cleanup(folder.name, closed, aside, same_disk=same)
 
 
 def limits(watched: int, folders: int) -> Iterator[Finding]:

@@ -6,17 +6,19 @@ a disk, the state or a server.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 
 import anyio
 
+from immich_sync.core.cleanup import ripe_at
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Lane
-from immich_sync.core.types import Checksum, Stamp, below
+from immich_sync.core.types import Checksum, Place, Stamp, below
 from immich_sync.engine import Surroundings
 from immich_sync.filesystem.digest import Digest, digest
 from immich_sync.filesystem.scan import Listing, Policy, walk
@@ -25,6 +27,9 @@ from immich_sync.immich.check import bulk_check
 from immich_sync.immich.client import Immich
 from immich_sync.machine import this_machine
 from immich_sync.pipeline import album_for
+from immich_sync.store.cleanups import Candidate, candidates, clock
+from immich_sync.store.database import STATE_FILE, open_read_only
+from immich_sync.store.holdings import folder_at
 
 HANDFUL = 32
 """Directories listed in one hop to a thread."""
@@ -48,6 +53,7 @@ class FolderRehearsal:
     ignored: Mapping[str, int]  # by rule
     others: Mapping[str, int]  # not media, by extension
     albums_to_make: tuple[str, ...]
+    to_clean: tuple[str, ...] = ()  # paths that are old enough, and in Immich; each is proved again
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,12 @@ async def rehearse(setup: Setup) -> Rehearsal:
         return Rehearsal(
             tuple(
                 [
-                    await _folder(one, surroundings, servers[one.account], sending[one.account])
+                    replace(
+                        await _folder(
+                            one, surroundings, servers[one.account], sending[one.account]
+                        ),
+                        to_clean=await _ripe(one, setup, surroundings, servers[one.account]),
+                    )
                     for one in setup.folders
                 ]
             )
@@ -124,6 +135,46 @@ async def _folder(
         others=dict(count.others),
         albums_to_make=tuple(missing),
     )
+
+
+async def _ripe(
+    folder: Folder, setup: Setup, surroundings: Surroundings, immich: Immich
+) -> tuple[str, ...]:
+    """What a cleanup would look at now, by the state and the server."""
+    path = Path(setup.state) / STATE_FILE
+    if not folder.cleans or not path.exists():
+        return ()
+    now = surroundings.clock.now()
+    old = await surroundings.blocking(_LOOKING, _old_enough, path, folder, now)
+    checksums = [one.file.checksum or Checksum(b"") for one in old]
+    present = await bulk_check(immich, checksums)
+    return tuple(
+        shown(below(folder.root.rstrip(b"/"), one.file.place.relative))
+        for one, there in zip(old, present, strict=True)
+        if one.asset is not None and there.asset_id == one.asset.asset_id and not there.trashed
+    )
+
+
+def _old_enough(path: Path, folder: Folder, now: float) -> list[Candidate]:
+    """Blocking: files that have lain still, in Immich, for long enough, as far as is known."""
+    found: list[Candidate] = []
+    with closing(open_read_only(path)) as database:
+        folder_id = folder_at(database, folder.root)
+        _, jumps = clock(database)
+        after: Place | None = None
+        while folder_id is not None and (page := candidates(database, folder_id, after, BATCH)):
+            after = page[-1].file.place
+            found += (
+                one
+                for one in page
+                if not one.undone
+                and ripe_at(
+                    folder.cleanup_after, (one.changed_at, one.proved_at), one.file.stamp, now,
+                    jumps,
+                )
+                <= now
+            )  # fmt: skip
+    return found
 
 
 def _next(walker: Iterator[Listing]) -> list[Listing]:

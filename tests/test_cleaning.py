@@ -8,9 +8,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from immich_sync import status
+from immich_sync.control import Request
 from immich_sync.core.folder import Setup
 from immich_sync.core.types import FolderId
 from immich_sync.engine import Engine
+from immich_sync.orders import Orders
 from immich_sync.sandbox import Status, stored_assets
 from immich_sync.sandbox.records import Asset
 from immich_sync.sandbox.sample_files import copy_samples
@@ -337,3 +340,71 @@ def test_a_death_at_any_step_of_it_loses_nothing(tmp_path: Path, how: str) -> No
 def _rows(stage: Stage) -> list[Cleaned]:
     with closing(open_read_only(stage.state)) as database:
         return away(database, FolderId(1))
+
+
+async def _undo(engine: Engine, *paths: str) -> list[dict[str, object]]:
+    answer = await Orders(engine).handle(Request("undo", paths or None, since=0.0))
+    assert isinstance(answer, list)
+    return answer
+
+
+def test_undo_brings_it_all_back_for_good(tmp_path: Path) -> None:
+    """Both halves and the sidecar lie where they lay; they are not cleaned again by themselves."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        _live_photo(stage, tmp_path / "samples")
+        stage.disk.write(b"IMG_0042.HEIC.xmp", b"<x/>", stage.clock.now())
+        before = _here(stage)
+        async with stage.daemon(_setup(stage, quarantine_for=YEAR)) as engine:
+            await anyio.sleep(AFTER + DAY)
+            assert _here(stage) == []
+            told = await _undo(engine, "/photos/IMG_0042.MOV")
+            assert [one["back"] for one in told] == [True] * 3
+            assert (_here(stage), _aside(stage)) == (before, [])
+            await anyio.sleep(AFTER + 2 * DAY)
+            assert _here(stage) == before
+            assert len(stored_assets(stage.server)) == 2
+
+    simulate(scenario, seed=1)
+
+
+def test_undo_writes_over_nothing_and_says_what_it_cannot(tmp_path: Path) -> None:
+    """What came to the place stays; what was deleted is told how to be had from Immich."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 1)
+            await anyio.sleep(AFTER + DAY)
+            stage.disk.write(b"d/0.raw", b"something else", stage.clock.now())
+            [told] = await _undo(engine)
+            assert not told["back"]
+            assert "/quarantine/photos/d/0.raw" in str(told["note"])
+            assert stage.disk.files[b"d/0.raw"].data == b"something else"
+            await anyio.sleep(5 * DAY)
+            later = await _undo(engine)
+            assert any("immich-sync download" in str(one["note"]) for one in later)
+
+    simulate(scenario, seed=1)
+
+
+def test_the_status_counts_what_was_cleaned(tmp_path: Path) -> None:
+    """For good or into quarantine; and what Immich lost since is a problem."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage, quarantine_for=YEAR)) as engine:
+            await _synced(stage, engine)
+            await anyio.sleep(AFTER + DAY)
+            stage.server.erase(_stored(stage, "0.raw"))
+            await anyio.sleep(86_400.0 + DAY)
+            said = await status.of(engine, since=0.0)
+            [folder] = said.folders
+            assert (folder.files, folder.cleaned, folder.quarantined) == (0, 2, 2)
+            assert folder.state == "watching"
+            assert [(one.what, one.path) for one in said.problems] == [
+                ("cleaned_missing", "/photos/d/0.raw")
+            ]
+
+    simulate(scenario, seed=1)

@@ -140,6 +140,29 @@ def _troubles(name: str, ground: Ground, contents: Contents, mode: str) -> Itera
         yield Finding("folder", name, WARNING, said, remedy)
 
 
+def cleanup(name: str, closed: int, quarantine: str, *, same_disk: bool) -> Finding:
+    """What cleaning the folder needs: to delete in it, `closed` directories of which refuse that.
+
+    `quarantine` is where files are put aside; "" if they are deleted.
+    """
+    if closed:
+        return Finding(
+            "cleanup", name, ERROR,
+            f"In {closed:,} of its directories this user may not delete, so nothing is cleaned"
+            " away there.",
+            "Give the user that runs immich-sync the right to write to them, or set"
+            ' after_upload = "keep".',
+        )  # fmt: skip
+    if not quarantine:
+        said = "What is in Immich, proved, is deleted here after cleanup_after."
+        remedy = 'With after_upload = "quarantine" it could be brought back (undo).'
+        return Finding("cleanup", name, WARNING, said, remedy)
+    said = f"What is in Immich, proved, goes to {quarantine} after cleanup_after."
+    if not same_disk:
+        said += " That is another file system: every file is copied there and read back."
+    return Finding("cleanup", name, OK, said)
+
+
 def _empty(name: str, ground: Ground) -> Finding:
     said = "No photo or video lies in it."
     if not ground.container:

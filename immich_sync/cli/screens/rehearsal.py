@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from immich_sync.cli.screens import words
 from immich_sync.rehearsal import FolderRehearsal, Rehearsal
 
+SHOWN = 20
+"""Files that would be cleaned away, in the list; the rest is counted."""
+
 
 def lines(rehearsal: Rehearsal) -> Iterator[str]:
     """A paragraph for each folder, then what would be done in all."""
@@ -30,5 +33,11 @@ def _folder(folder: FolderRehearsal) -> Iterator[str]:
     for what, counted in (("ignored", folder.ignored), ("other files", folder.others)):
         if counted:
             yield f"  {what}: {words.listed(counted)}"
+    if folder.to_clean:
+        number = words.count(len(folder.to_clean), "file")
+        yield f"  {number} old enough to be cleaned away, once each is proved again:"
+        yield from (f"    {path}" for path in folder.to_clean[:SHOWN])
+        if len(folder.to_clean) > SHOWN:
+            yield f"    and {len(folder.to_clean) - SHOWN:,} more: --json"
     if folder.albums_to_make:
         yield f"  albums to make: {', '.join(folder.albums_to_make)}"
