@@ -15,7 +15,7 @@ from immich_sync.core.audit import FEW, Finding, Findings
 from immich_sync.core.errors import ServerTrouble, SyncTrouble
 from immich_sync.core.schedule import next_audit
 from immich_sync.core.tombstones import Why
-from immich_sync.core.types import AccountId, Checksum, FolderId, Hold
+from immich_sync.core.types import AccountId, Activity, Checksum, FolderId, Hold
 from immich_sync.immich.check import MOST, bulk_check
 from immich_sync.immich.client import Immich
 from immich_sync.store import audit
@@ -187,6 +187,10 @@ class Auditor:
             audit.settle, account, found, restoring=restoring, lost=fate, now=now
         )
         self._standing = Standing(found.began)
+        if found.removed or found.lost or found.alive:
+            removed, lost, back = map(len, (found.removed, found.lost, found.alive))
+            told = f"{removed} removed, {lost} missing, {back} back"
+            self._world.journal.note(Activity(now, "audited", None, told))
         log.info(
             "audited",
             account=self._audited.name,

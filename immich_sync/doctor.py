@@ -14,6 +14,7 @@ from immich_sync.core.diagnosis import ERROR, OK, WARNING, Examination, Finding
 from immich_sync.core.errors import Misconfigured, ServerTrouble, StateTrouble
 from immich_sync.core.folder import Account, Folder, Setup
 from immich_sync.core.grounds import Contents
+from immich_sync.core.naming import shown
 from immich_sync.engine import Surroundings
 from immich_sync.filesystem.allowances import (
     free_bytes,
@@ -62,6 +63,8 @@ async def examine(setup: Setup) -> Examination:
             lane = surroundings.hashing(folder)
             findings.append(await surroundings.blocking(lane, cleanup, folder))
         findings += grounds.folder(folder.name, ground_at(folder.root), contents, mode)
+        needed = grounds.drop_ins(folder.name, shown(folder.root), writes=folder.cleans)
+        findings += [needed] if needed else []
         watched += contents.directories if mode != "poll" else 0
         largest[folder.account] = max(largest[folder.account], contents.largest)
     findings += limits(watched, sum(_mode(folder) != "poll" for folder in setup.folders))

@@ -18,6 +18,7 @@ from immich_sync.orders import Orders
 from immich_sync.sandbox import Status as Answer
 from immich_sync.sandbox import StoredAsset, stored_assets
 from immich_sync.sandbox.records import Asset
+from immich_sync.store import report
 from immich_sync.store.audit import page
 from immich_sync.store.database import open_read_only
 from immich_sync.store.tombstones import FILE
@@ -153,6 +154,9 @@ def test_what_goes_through_the_trash_stays_away_and_is_no_problem(tmp_path: Path
             await morning()
             _erase(stage, "0003.raw")
             await morning()
+            lately = await engine.world.store(report.recent, limit=100)
+            told = [one.detail for one in lately if one.event == "audited"]
+            assert told == ["0 removed, 1 missing, 0 back", "1 removed, 0 missing, 1 back"]
         assert _names(stage) == ["0000.raw", "0002.raw"]
         return seen
 

@@ -113,6 +113,25 @@ def folder(name: str, ground: Ground, contents: Contents, mode: str) -> list[Fin
     return [Finding("folder", name, OK, said)]
 
 
+def drop_ins(name: str, root: str, *, writes: bool) -> Finding | None:
+    """What the systemd service needs besides to see the folder, or to write to it; None: nothing.
+
+    The unit of this project hides homes and makes all but the state read-only.
+    """
+    wanted = []
+    if root.startswith(("/home/", "/root/", "/run/user/")):
+        wanted.append("photos-in-home.conf")
+    if writes:
+        wanted.append("writable.conf")
+    if not wanted:
+        return None
+    return Finding(
+        "folder", name, OK,
+        f"As a systemd service, immich-sync needs the drop-in {' and '.join(wanted)} for it"
+        " (systemd/immich-sync.service.d).",
+    )  # fmt: skip
+
+
 _HOW = {
     "inotify": "watched",
     "poll": "scanned again and again",

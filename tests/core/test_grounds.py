@@ -1,6 +1,7 @@
 """What is said of this machine: its disks, its mounts, its limits."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +94,21 @@ def test_an_empty_folder_in_a_container_hints_at_propagation() -> None:
     assert "after the container has started" not in seen.said
     assert "rslave" in later.remedy
     assert "rslave" in seen.remedy
+
+
+@pytest.mark.parametrize(
+    ("root", "writes", "named"),
+    [
+        ("/volume1/photos", False, ()),
+        ("/home/anna/Pictures", False, ("photos-in-home.conf",)),
+        ("/volume1/photos", True, ("writable.conf",)),
+        ("/home/anna/Pictures", True, ("photos-in-home.conf", "writable.conf")),
+    ],
+)
+def test_the_service_s_drop_ins_are_named(root: str, writes: bool, named: tuple[str, ...]) -> None:  # noqa: FBT001 - a parameter
+    """Each that the folder needs, by the name of a file that there is."""
+    found = grounds.drop_ins("photos", root, writes=writes)
+
+    said = "" if found is None else found.said
+    there = Path("systemd/immich-sync.service.d")
+    assert tuple(one.name for one in sorted(there.iterdir()) if one.name in said) == named
