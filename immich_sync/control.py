@@ -27,6 +27,7 @@ PING = "ping"
 COMMANDS = frozenset(
     {
         PING,
+        "alive",
         "status",
         "retry",
         "dismiss",

@@ -17,6 +17,7 @@ from immich_sync.core.naming import shown
 from immich_sync.core.tombstones import Why
 from immich_sync.core.types import FolderId, Place
 from immich_sync.engine import Engine
+from immich_sync.pulse import ALIVE_WITHIN, turns
 from immich_sync.store import mend, report
 from immich_sync.store.mend import Retried
 from immich_sync.undoing import Wish, undo
@@ -42,6 +43,10 @@ class Orders:
         match request.command:
             case "status":
                 return await status.of(self._engine, since=self._since)
+            case "alive":
+                if not await turns(self._engine, ALIVE_WITHIN):
+                    raise Misconfigured("The daemon stands still: restart it, and please report it.")
+                return "alive"
             case "retry":
                 done = await self._retry(request.paths, force=request.force)
                 return {"retried": done.due, "gone": done.gone}

@@ -12,6 +12,8 @@ from immich_sync.engine import Engine
 
 GLANCE = 1.0
 """Seconds between two looks at what is being done."""
+ALIVE_WITHIN = 4.0
+"""Seconds in which the state and the feeder of a daemon that is well have turned."""
 TURN = 0.02
 """Seconds between two looks at whether the feeder has turned."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immich_sync.core.status import Status
 
 CHECK_PATIENCE = 5.0
-"""Seconds in which a loop that turns answers a ping."""
+"""Seconds in which a daemon that is well answers; it knows within `pulse.ALIVE_WITHIN`."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def _check(config: "Path | None") -> None:
     from immich_sync import control
 
     try:
-        control.ask(socket_of(config), control.Request("ping"), CHECK_PATIENCE)
+        control.ask(socket_of(config), control.Request("alive"), CHECK_PATIENCE)
     except (control.NoDaemon, control.Declined) as error:
         typer.echo(f"immich-sync: {error}", err=True)
         raise typer.Exit(1) from None

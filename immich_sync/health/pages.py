@@ -10,10 +10,7 @@ from immich_sync.health import readiness
 from immich_sync.health.door import Asked, Page
 from immich_sync.health.metrics import Metrics
 from immich_sync.observing import Observer
-from immich_sync.pulse import turns
-
-ALIVE_WITHIN = 5.0
-"""Seconds in which the state and the feeder of a daemon that is well have turned."""
+from immich_sync.pulse import ALIVE_WITHIN, turns
 
 
 class Pages:
