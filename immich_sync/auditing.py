@@ -188,8 +188,8 @@ class Auditor:
         )
         self._standing = Standing(found.began)
         if found.removed or found.lost or found.alive:
-            removed, lost, back = map(len, (found.removed, found.lost, found.alive))
-            told = f"{removed} removed, {lost} missing, {back} back"
+            told = f"{len(found.removed)} removed, {len(found.lost)} missing"
+            told += f", {len(found.alive)} back"
             self._world.journal.note(Activity(now, "audited", None, told))
         log.info(
             "audited",

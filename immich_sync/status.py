@@ -270,7 +270,8 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
         for directory, why in intake.tally.troubles[:LISTED]:
             place = shown(below(intake.folder.root, directory))
             advice = f"{why}. Give the user that runs immich-sync the right to read it."
-            yield Problem("unlisted", place, intake.last_scan and intake.last_scan.began, advice)
+            began = None if intake.last_scan is None else intake.last_scan.began
+            yield Problem("unlisted", place, began, advice)
 
 
 def _state_since(engine: Engine) -> float | None:
