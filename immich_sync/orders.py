@@ -45,7 +45,7 @@ class Orders:
                 return await status.of(self._engine, since=self._since)
             case "alive":
                 if not await turns(self._engine, ALIVE_WITHIN):
-                    raise Misconfigured("The daemon stands still: restart it, and please report it.")
+                    raise Misconfigured("The daemon stands still: please restart and report it.")
                 return "alive"
             case "retry":
                 done = await self._retry(request.paths, force=request.force)
