@@ -282,7 +282,8 @@ class Intake:
             # What cannot even be looked at is no news, or each look would hurry its next try.
             unseen = [one for one in settled if one[1] == NO_STAMP]
             for some, priority in ((seen, Priority.NEW), (unseen, Priority.BACKLOG)):
-                if some and await self._world.store(arrive, some, priority, now=wall):
+                count = await self._world.store(arrive, some, priority, now=wall) if some else 0
+                if count:
                     self._note_new()
 
     def _note_new(self) -> None:

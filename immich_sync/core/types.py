@@ -186,7 +186,7 @@ class Due:
     @property
     def is_large(self) -> bool:
         """Whether its bytes, as far as their number is known, keep a worker busy for long."""
-        stamp = self.job.stamp or (self.file and self.file.stamp)
+        stamp = self.job.stamp or (self.file.stamp if self.file else None)
         return stamp is not None and stamp.size >= LARGE
 
 
