@@ -29,6 +29,8 @@ PAGE = 500
 """Files taken from the ledger at once."""
 SELDOM = 6 * 3600.0
 """Seconds between two rounds, unless a file waits for less than ten times that."""
+SOON, GLANCE = 60.0, 1.0
+"""Seconds until a round that came to no end goes on; and, before the first one, until a look."""
 AGAIN = 24 * 3600.0
 """Seconds until the server is asked again about what it did not let go from the quarantine."""
 
@@ -49,7 +51,9 @@ class Cleaner:
         one_at_a_time: anyio.Lock,
         tell: Callable[[Activity], None] = lambda _: None,
     ) -> None:
-        self.rounds = 0  # finished
+        self.looked = False  # whether it had its turn, with whatever success
+        self._missing = False  # whether the quarantine was not there at the last look
+        self._after: Place | None = None  # where a round that was interrupted goes on
         self._swept = swept
         self._world = world
         self._waiting = waiting
@@ -61,37 +65,41 @@ class Cleaner:
     async def run(self) -> None:
         """Clean whatever is ripe, again and again, until cancelled."""
         while True:
+            done = False
             if self._swept.is_rested():
-                await self._round()
-            await anyio.sleep(self._every() if self.rounds else min(self._every(), 60.0))
+                try:
+                    done = await self._round()
+                except ServerTrouble as trouble:
+                    self._swept.troubled(trouble)
+                except SyncTrouble as trouble:
+                    log.warning("cleanup_waits", folder=self._swept.folder.name, why=str(trouble))
+                except Exception:  # the uploads go on
+                    log.exception("cleanup_failed", folder=self._swept.folder.name)
+                self.looked = True
+            soon = SOON if self.looked else GLANCE
+            await anyio.sleep(self._every() if done else min(self._every(), soon))
 
     def _every(self) -> float:
         folder = self._swept.folder
         return min(SELDOM, max(1.0, min(folder.cleanup_after, folder.quarantine_for) / 10))
 
-    async def _round(self) -> None:
-        """Look through the folder once; ends early when there is something better to do."""
-        try:
-            await self._waiting.look()
-            if not await self._is_there():
-                return
-            async with self._alone:
-                await finish(
-                    self._world, self._swept.folder, self._swept.folder_id, self._swept.looking
-                )
-            after: Place | None = None
-            while page := await self._world.store(
-                cleanups.candidates, self._swept.folder_id, after, PAGE
-            ):
-                for one in page:
-                    after = one.file.place
-                    if not self._swept.is_rested():
-                        return
-                    await self._consider(one)
-            await self._expire()
-            self.rounds += 1
-        except ServerTrouble as trouble:
-            self._swept.troubled(trouble)
+    async def _round(self) -> bool:
+        """Look through the folder; False if there was something better to do before its end."""
+        await self._waiting.look()
+        if not await self._is_there():
+            return False
+        folder, folder_id = self._swept.folder, self._swept.folder_id
+        async with self._alone:
+            await finish(self._world, folder, folder_id, self._swept.looking)
+        while page := await self._world.store(cleanups.candidates, folder_id, self._after, PAGE):
+            for one in page:
+                if not self._swept.is_rested():
+                    return False
+                await self._consider(one)
+                self._after = one.file.place
+        self._after = None
+        await self._expire()
+        return True
 
     async def _is_there(self) -> bool:
         root, folder = self._swept.root(), self._swept.folder
@@ -102,9 +110,10 @@ class Cleaner:
         there = await self._world.blocking(
             self._swept.looking, self._world.disk.identify, folder.quarantine_dir
         )
-        if there is None:
+        if there is None and not self._missing:
             log.warning("quarantine_missing", folder=folder.name, path=folder.quarantine_dir)
-        return there is not None
+        self._missing = there is None
+        return not self._missing
 
     async def _consider(self, one: Candidate) -> None:
         """Clean this file, with what belongs to it, if everything speaks for it."""

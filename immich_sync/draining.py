@@ -48,7 +48,10 @@ async def _drained(engine: Engine) -> bool:
         for folder, intake in engine.intakes.items()
         if intake.root.online and not engine.unapproved(folder)
     ]
-    return (await _counts(engine, workable)).due == 0
+    if (await _counts(engine, workable)).due:
+        return False
+    cleaning = engine.cleaners.keys() & engine.crew.open_folders()
+    return all(engine.cleaners[folder].looked for folder in cleaning.intersection(workable))
 
 
 async def _counts(engine: Engine, folders: Collection[FolderId]) -> queue.Counts:
