@@ -21,7 +21,7 @@ from immich_sync.core.departure import (
     Verdict,
     decide,
 )
-from immich_sync.core.errors import ServerTrouble, SyncTrouble
+from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, SyncTrouble
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane
 from immich_sync.core.tombstones import Why
@@ -40,6 +40,8 @@ GLANCE = 60.0
 """Seconds between two looks at what has departed."""
 LEAST = 0.5
 """Seconds, however short the wait."""
+LOOKED = 5000
+"""Departed files that are decided upon at once: some of them may wait for long."""
 MOST = 100
 """Assets put into the trash in one request."""
 SETTLING = 3600.0
@@ -103,13 +105,20 @@ class Deleter:
         while True:
             try:
                 await self._look()
+            except (NotImmich, Refused) as trouble:  # of what is asked for: uploads may go on
+                self._note(f"{trouble} What was deleted here stays in Immich until then.")
             except ServerTrouble as trouble:
                 self._given.immich.gate.close(trouble)
             except SyncTrouble as trouble:
-                log.warning("deletions_wait", account=self._given.name, error=str(trouble))
+                self._note(str(trouble))
             except Exception:
                 log.exception("deletions_failed", account=self._given.name)
             await self._wanted.heard(glance)
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.warning("deletions_wait", account=self._given.name, error=trouble)
+        self.trouble = trouble
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what is gone now was deleted on purpose; whether that was asked."""
@@ -151,7 +160,7 @@ class Deleter:
     async def _look_at(self, folder_id: FolderId, mirrored: Mirrored, wait: float) -> None:
         tripped = await self._weigh(folder_id)
         root, now = mirrored.root(), self._world.clock.now()
-        facts = await self._world.store(departures.due, folder_id, now - wait, MOST)
+        facts = await self._world.store(departures.due, folder_id, now - wait, LOOKED)
         if not facts or root is None or not root.online or not await root.check():
             return
         conditions = Conditions(
@@ -163,15 +172,20 @@ class Deleter:
             now=now,
         )
         doomed: list[Facts] = []
+        kept: list[Fate] = []
         for one in facts:
             judged = replace(one, stone=self._stone(one.departed.checksum))
             verdict, why = decide(judged, conditions)
             if verdict is Verdict.KEEP:
-                await self._leave(judged, State.KEPT, why)
+                kept.append(Fate(one.departed, State.KEPT, why))
             elif verdict is Verdict.TRASH:
                 doomed.append(judged)
+        if kept:
+            await self._leave(kept)
         if doomed:
-            await self._trash(doomed, mirrored, root, conditions)
+            await self._trash(doomed[:MOST], mirrored, root, conditions)
+        if doomed[MOST:] and not self.trouble:
+            self._wanted.ring()
 
     def _stone(self, checksum: Checksum) -> Hold | None:
         account = self._given.account
@@ -217,7 +231,7 @@ class Deleter:
         if not doomed:
             return
         if not await trash.is_kept(immich):
-            self.trouble = (
+            self._note(
                 "This server keeps no trash: what it is told to delete is gone for good, so"
                 " nothing is. Switch its trash on (Administration → Settings → Trash), or say"
                 ' on_delete = "ignore".'
@@ -253,16 +267,18 @@ class Deleter:
         if facts.asset is not None and presence == Presence(facts.asset.asset_id):
             return True
         if presence.asset_id is None:
-            await self._leave(facts, State.KEPT, "It is not in Immich any more.")
+            await self._leave_one(facts, State.KEPT, "It is not in Immich any more.")
         elif presence.trashed:
             if facts.stone is Hold.DEPARTED:  # another file with these bytes took it there
-                await self._leave(facts, State.TRASHED, "")
+                await self._leave_one(facts, State.TRASHED, "")
             else:
                 checksum = facts.departed.checksum
                 await self._stones.write(self._given.account, [checksum], Why.TRASHED)
-                await self._leave(facts, State.KEPT, "A person put it into Immich's trash before.")
+                await self._leave_one(
+                    facts, State.KEPT, "A person put it into Immich's trash before."
+                )
         else:
-            await self._leave(facts, State.KEPT, "Immich has it as another asset by now.")
+            await self._leave_one(facts, State.KEPT, "Immich has it as another asset by now.")
         return False
 
     async def _goes_alone(self, facts: Facts, conditions: Conditions) -> bool:
@@ -272,9 +288,9 @@ class Deleter:
         verdict, why = decide(replace(facts, hidden=hidden), conditions)
         if verdict is Verdict.WITH_STILL:
             await self._stones.write(self._given.account, [facts.departed.checksum], Why.DEPARTED)
-            await self._leave(facts, State.WITH_STILL, why)
+            await self._leave_one(facts, State.WITH_STILL, why)
         elif verdict is Verdict.KEEP:
-            await self._leave(facts, State.KEPT, why)
+            await self._leave_one(facts, State.KEPT, why)
         return verdict is Verdict.TRASH
 
     async def _settle(self, meant: Sequence[Departed]) -> None:
@@ -304,8 +320,11 @@ class Deleter:
                 self._world.journal.note(Activity(now, "put_into_trash", place, detail))
                 log.info("put_into_trash", file=place.relative, asset=fate.asset, checksum=checksum)
 
-    async def _leave(self, facts: Facts, state: State, why: str) -> None:
-        fate = Fate(facts.departed, state, why)
+    async def _leave_one(self, facts: Facts, state: State, why: str) -> None:
+        await self._leave([Fate(facts.departed, state, why)])
+
+    async def _leave(self, fates: Sequence[Fate]) -> None:
         now = self._world.clock.now()
-        await self._world.store(departures.settle, self._given.account, [fate], now)
-        log.info("left_in_immich", file=facts.departed.place.relative, why=why)
+        await self._world.store(departures.settle, self._given.account, fates, now)
+        for fate in fates:
+            log.info("left_in_immich", file=fate.departed.place.relative, why=fate.note)

@@ -254,7 +254,7 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             yield Problem(what, link.account.url, link.version_since, forbidden)
         deleter = engine.deleters.get(link.name)
         if deleter is not None and deleter.trouble:
-            yield Problem("no_trash", link.account.url, None, deleter.trouble)
+            yield Problem("not_deleted", link.account.url, None, deleter.trouble)
     for folder_id, intake in engine.intakes.items():
         path = shown(intake.folder.root)
         if folder_id in engine.strangers:

@@ -19,7 +19,7 @@ from immich_sync.sandbox.sample_files import copy_samples
 from immich_sync.store.tombstones import FILE
 from tests.faults.memory_disk import volume
 from tests.faults.mortality import Effects
-from tests.faults.stage import Stage, simulate, until
+from tests.faults.stage import KEY, Stage, simulate, until
 
 DAY = 24 * 3600.0
 WAIT = 600.0
@@ -33,7 +33,7 @@ def _setup(stage: Stage, *, on_delete: str = "trash", **rules: object) -> Setup:
     folder = replace(
         setup.folders[0],
         on_delete=on_delete,
-        **{"root_check": 600.0, **rules},  # type: ignore[arg-type]
+        **{"root_check": 600.0, "delete_after": WAIT, **rules},  # type: ignore[arg-type]
     )
     return replace(setup, folders=(folder,))
 
@@ -367,7 +367,7 @@ def test_a_server_without_a_trash_is_told_nothing(tmp_path: Path) -> None:
             await _synced(stage, engine, 2)
             stage.disk.remove(b"d/p0001.raw")
             await anyio.sleep(2 * WAIT)
-            return _deletions(stage), "keeps no trash" in (await _problems(engine))["no_trash"]
+            return _deletions(stage), "keeps no trash" in (await _problems(engine))["not_deleted"]
 
     assert simulate(scenario, seed=14) == (0, True)
 
@@ -531,3 +531,40 @@ def test_no_longer_asked_for_is_forgotten(tmp_path: Path) -> None:
         return _deletions(stage)
 
     assert simulate(scenario, seed=24) == 0
+
+
+def test_a_key_that_may_not_delete_any_more_uploads_all_the_same(tmp_path: Path) -> None:
+    """Only the deletions wait, and `status` names the permission."""
+
+    async def scenario() -> tuple[list[str], str]:
+        stage = Stage(25, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 2)
+            stage.disk.remove(b"d/p0001.raw")
+            key = stage.server.key_of(KEY)
+            assert key is not None
+            stage.server.api_keys.put(replace(key, permissions=("asset.upload", "asset.read")))
+            await anyio.sleep(2 * WAIT)
+            await _synced(stage, engine, 1, of=b"later")
+            return _alive(stage), (await _problems(engine))["not_deleted"]
+
+    alive, said = simulate(scenario, seed=25)
+    assert alive == ["l0000.raw", "p0000.raw", "p0001.raw"]
+    assert "asset.delete" in said
+
+
+def test_many_go_at_once_after_a_word(tmp_path: Path) -> None:
+    """In requests of a hundred, one after the other."""
+
+    async def scenario() -> tuple[int, int]:
+        stage = Stage(26, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 260)
+            for number in range(250):
+                stage.disk.remove(b"d/p%04d.raw" % number)
+            await anyio.sleep(WAIT + SOON)
+            await _approve(engine)
+            await anyio.sleep(120)  # the word is followed by a scan
+            return len(_trashed(stage)), _deletions(stage)
+
+    assert simulate(scenario, seed=26) == (250, 3)
