@@ -140,6 +140,7 @@ class Auditor:
         Raises SyncTrouble.
         """
         account, stones = self._audited.account, self._tombstones
+        await stones.follow(account)
         found, back = Findings(self._world.clock.now()), list[Checksum]()
         since, after = self._standing.audited_at, b""
         while known := await self._world.store(audit.page, self._audited.account, after, MOST):

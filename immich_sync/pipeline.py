@@ -87,7 +87,7 @@ async def sync(due: Due, route: Route, world: World, *, ask_first: bool = True) 
     facts = Facts(seen, due.file, due.asset, absent=not ask_first)
     wants_album, restores = route.folder.wants_album, route.folder.trashed == "restore"
     while True:
-        facts = climb.remember(facts)
+        facts = await climb.remember(facts)
         taken_out = restores or (facts.departed and route.takes_back)
         match next_step(facts, wants_album=wants_album, now=world.clock.now(), restores=taken_out):
             case Step.HASH:
@@ -136,11 +136,12 @@ class _Climb:
             raise FileVanished(f"{self.path} is not there any more")
         return stamp
 
-    def remember(self, facts: Facts) -> Facts:
+    async def remember(self, facts: Facts) -> Facts:
         """Whether it was put into the trash by us: a file that is here again is its way out."""
         stones, file = self.route.tombstones, facts.file
         if stones is None or file is None or file.checksum is None:
             return facts
+        await stones.follow(self.route.account, [file.checksum])
         departed = stones.departed(self.route.account, file.checksum)
         return facts if departed == facts.departed else replace(facts, departed=departed)
 
@@ -272,6 +273,7 @@ class _Climb:
         if stones is None:
             return replace(facts, absent=True)
         asset = facts.asset or await self.world.store(ledger.asset, account, checksum)
+        await stones.follow(account, [checksum])
         buried = stones.hold(account, checksum) is not None
         return replace(facts, asset=asset, absent=True, tombstoned=buried)
 

@@ -19,6 +19,7 @@ class Tombstones:
         self._store = store
         self._now = now
         self._standing: dict[AccountId, dict[Checksum, Hold]] = {}
+        self._ends: dict[AccountId, int] = {}  # bytes of the file that are known
 
     async def open(self, account: AccountId) -> None:
         """The account's tombstones are known; once they are, a call does nothing."""
@@ -27,8 +28,23 @@ class Tombstones:
 
     async def reopen(self, account: AccountId) -> None:
         """The same, with those of folders that were given to the account since."""
+        end = await self._store(tombstones.end)
         found = await self._store(tombstones.open_tombstones, account, self._now())
         self._standing[account] = self._standing.get(account, {}) | found
+        self._ends.setdefault(account, end)
+
+    async def follow(self, account: AccountId, checksums: Iterable[Checksum] | None = None) -> None:
+        """What others wrote meanwhile is known: an upload by hand revokes what it brought back.
+
+        Asked of some checksums, the file is looked at only if one of them has a tombstone: nobody
+        else writes new ones.
+        """
+        standing = self._standing[account]
+        if checksums is not None and not any(one in standing for one in checksums):
+            return
+        said, end = await self._store(tombstones.since, account, self._ends[account])
+        self._ends[account] = end
+        self._take(account, said)
 
     def hold(self, account: AccountId, checksum: Checksum) -> Hold | None:
         """How a file with these bytes is held if the server has them no more; None: it is not."""
@@ -49,13 +65,17 @@ class Tombstones:
 
     async def write_all(self, account: AccountId, stones: Mapping[Checksum, Why]) -> None:
         """These lines are on the disk, as far as they say anything new."""
+        await self.follow(account, stones)
         standing = self._standing[account]
         new = {one: why for one, why in stones.items() if adds(why, standing.get(one))}
         if not new:
             return
         await self._store(tombstones.write, account, new, self._now())
-        for checksum, why in new.items():
-            hold = after(why)
+        self._take(account, {checksum: after(why) for checksum, why in new.items()})
+
+    def _take(self, account: AccountId, said: Mapping[Checksum, Hold | None]) -> None:
+        standing = self._standing[account]
+        for checksum, hold in said.items():
             if hold is None:
                 standing.pop(checksum, None)
             else:

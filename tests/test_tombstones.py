@@ -56,3 +56,55 @@ async def test_nothing_is_said_twice(tmp_path: Path) -> None:
             await stones.write(account, [ONE], why)
 
     assert (tmp_path / FILE).read_bytes().count(b"\n") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("why", [Why.TRASHED, Why.REMOVED, Why.MISSING, Why.DEPARTED])
+async def test_what_another_program_revokes_is_not_acted_on(tmp_path: Path, why: Why) -> None:
+    """An upload by hand beside the daemon revokes a tombstone that the daemon has in memory."""
+    async with opened(tmp_path) as (daemon, account):
+        await daemon.write(account, [ONE, TWO], why)
+        async with opened(tmp_path) as (by_hand, same):
+            await by_hand.write(same, [ONE], Why.BACK)
+        await daemon.follow(account, [ONE])
+        after = daemon.hold(account, ONE), daemon.departed(account, ONE)
+        others = set(daemon.all(account))
+
+    assert after == (None, False)
+    assert others == {TWO}
+
+
+@pytest.mark.anyio
+async def test_what_is_taken_out_again_is_written_again(tmp_path: Path) -> None:
+    """Also if the daemon has not heard yet that it was back in between: a restart must know it."""
+    async with opened(tmp_path) as (daemon, account):
+        await daemon.write(account, [ONE], Why.REMOVED)
+        async with opened(tmp_path) as (by_hand, same):
+            await by_hand.write(same, [ONE], Why.BACK)
+        await daemon.write(account, [ONE], Why.TRASHED)
+    async with opened(tmp_path) as (restarted, account):
+        hold = restarted.hold(account, ONE)
+
+    assert hold is Hold.REMOVED
+
+
+@pytest.mark.anyio
+async def test_a_line_is_heard_once_it_is_whole(tmp_path: Path) -> None:
+    """Half a line of another program says nothing yet, and is not lost; nor is a shorter file."""
+    async with opened(tmp_path) as (daemon, account):
+        await daemon.write(account, [ONE], Why.REMOVED)
+        async with opened(tmp_path) as (by_hand, same):
+            await by_hand.write(same, [ONE], Why.BACK)
+        file = tmp_path / FILE
+        content = file.read_bytes()
+        file.write_bytes(content[:-9])
+        await daemon.follow(account)
+        half = daemon.hold(account, ONE)
+        file.write_bytes(content)
+        await daemon.follow(account)
+        whole = daemon.hold(account, ONE)
+        file.write_bytes(content[: content.index(b"\n") + 1])
+        await daemon.follow(account)
+        shorter = daemon.hold(account, ONE)
+
+    assert (half, whole, shorter) == (Hold.REMOVED, None, Hold.REMOVED)

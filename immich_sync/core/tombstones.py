@@ -145,16 +145,12 @@ def _time(line: bytes, unknown: float) -> float:
 
 def standing(lines: Iterable[Line], user: str) -> dict[Checksum, Hold]:
     """What this user took out of Immich and did not bring back, and how sure that is."""
-    found: dict[Checksum, Hold] = {}
-    for line in lines:
-        if line.user != user:
-            continue
-        hold = _HOLDS[line.why]
-        if hold is None:
-            found.pop(line.checksum, None)
-        else:
-            found[line.checksum] = hold
-    return found
+    return {checksum: hold for checksum, hold in said(lines, user).items() if hold is not None}
+
+
+def said(lines: Iterable[Line], user: str) -> dict[Checksum, Hold | None]:
+    """How each checksum stands that these lines say anything of, for this user; None: revoked."""
+    return {line.checksum: _HOLDS[line.why] for line in lines if line.user == user}
 
 
 def adds(why: Why, before: Hold | None) -> bool:

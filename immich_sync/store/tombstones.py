@@ -1,7 +1,9 @@
 """The tombstones' file: beside the state, appended to and never rewritten.
 
 Its own module because it must outlive the state file: whatever happens to that, what a person took
-out of Immich stays out. It is ours as the state is: one daemon writes it, under the state's lock.
+out of Immich stays out. It is ours as the state is: one daemon writes it, under the state's lock,
+and beside it an upload by hand, which only revokes. So lines are appended in one piece, and who
+keeps in memory what they say has to read on before relying on it.
 """
 
 import os
@@ -47,6 +49,42 @@ def removed(state: Path, user: str) -> frozenset[Checksum]:
     """
     standing = tombstones.standing(tombstones.read(lines(state / FILE)), user)
     return frozenset(checksum for checksum, hold in standing.items() if hold is Hold.REMOVED)
+
+
+def end(database: Database) -> int:
+    """Bytes of the file, from where to read on later. Raises StateTrouble."""
+    path = _file(database)
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise _trouble(path, "read", error) from error
+
+
+def since(
+    database: Database, account: AccountId, start: int
+) -> tuple[dict[Checksum, Hold | None], int]:
+    """What the lines from byte `start` on say of the account's user, and where they end.
+
+    A line that is still being written is left for the next time; a file that has become shorter is
+    another one, and read from its beginning. Raises StateTrouble.
+    """
+    path = _file(database)
+    if (now := end(database)) == start:
+        return {}, start
+    try:
+        with path.open("rb") as file:
+            file.seek(start if start < now else 0)
+            whole, _, torn = file.read().rpartition(b"\n")
+            start = file.tell() - len(torn)
+    except FileNotFoundError:
+        return {}, 0
+    except OSError as error:
+        raise _trouble(path, "read", error) from error
+    with database.reading() as connection:
+        _, user = connection.execute(_ACCOUNT, (account,)).fetchone()
+    return tombstones.said(tombstones.read(whole.splitlines()), user), start
 
 
 def write(
