@@ -37,9 +37,8 @@ def _setup(stage: Stage, how: str = "quarantine", **rules: object) -> Setup:
     folder = replace(
         setup.folders[0],
         after_upload=how,
-        cleanup_after=AFTER,
         quarantine_dir=ASIDE if how == "quarantine" else b"",
-        **{"root_check": 1800.0, "quarantine_for": 4 * DAY, **rules},  # type: ignore[arg-type] # any of its fields
+        **{"cleanup_after": AFTER, "root_check": 1800.0, "quarantine_for": 4 * DAY, **rules},  # type: ignore[arg-type] # any of its fields
     )
     return replace(setup, folders=(folder,))
 
@@ -288,8 +287,8 @@ def test_nothing_in_quarantine_is_written_over(tmp_path: Path) -> None:
 async def _cleaned_pair(stage: Stage, how: str) -> None:
     """A life in which a live photo with its sidecar is cleaned away."""
     async with anyio.create_task_group() as tasks:
-        stage.start(tasks, _setup(stage, how, quarantine_for=YEAR))
-        await anyio.sleep(AFTER + DAY)
+        stage.start(tasks, _setup(stage, how, cleanup_after=900.0, quarantine_for=YEAR))
+        await anyio.sleep(2400.0)
         await stage.stop()
 
 
@@ -308,7 +307,7 @@ def _stages_of_death(tmp_path: Path, how: str) -> list[int]:
     simulate(scenario, seed=1)
     word = "move" if how == "quarantine" else "remove"
     deeds = [number for number, name in enumerate(names, 1) if name.startswith(word)]
-    return sorted({number + near for number in deeds for near in range(-4, 5)})
+    return sorted({number + near for number in deeds for near in range(-2, 3)})
 
 
 @pytest.mark.parametrize("how", ["quarantine", "delete"])
