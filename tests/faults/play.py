@@ -51,7 +51,7 @@ from tests.faults.deeds import (
 )
 from tests.faults.memory_disk import MemoryDisk, Trap, Volume, volume
 from tests.faults.mortality import Effects
-from tests.faults.stage import KEY, Stage
+from tests.faults.stage import KEY, Stage, until
 from tests.faults.witness import Ledger, Witness
 
 PATIENCE = 2 * 3600.0
@@ -81,6 +81,7 @@ class Play:
     other: Volume
     wanted: bool = True  # whether the daemon is meant to run
     fired: list[Fail] = field(default_factory=list)
+    on_delete: str = "ignore"  # ignore | trash: what becomes in Immich of what is deleted here
     state_backup: bytes | None = None
     server_backup: ServerCopy | None = None
     kill_rival: Callable[[], None] | None = None
@@ -93,7 +94,7 @@ class Play:
     def setup(self) -> Setup:
         """Quick to give up waiting, so that a scenario ends within hours."""
         limits = Limits(in_flight=8, retry_longest=120.0)
-        return self.stage.setup(limits=limits, scan_every=900.0)
+        return self.stage.setup(limits=limits, scan_every=900.0, on_delete=self.on_delete)
 
     async def play(self, steps: Sequence[tuple[Deed, float]]) -> None:
         """Every deed is done, and so many seconds after it the promises hold."""
@@ -216,7 +217,9 @@ class Play:
         album = albums[deed.which % len(albums)] if albums else None
         match deed.does:
             case "upload":
-                witness.created.add(self._upload(bytes_of(b".raw", deed.which)).id)
+                asset_id = self._upload(bytes_of(b".raw", deed.which)).id
+                witness.created.add(asset_id)
+                witness.others.add(asset_id)
             case "trash" if one is not None and one.trashed_at is None:
                 witness.touched.add(one.checksum)
                 server.assets.put(replace(one, trashed_at=stamp))
@@ -393,7 +396,7 @@ class Play:
         await self._process("stop")
         await self._process("start")
         await anyio.sleep(10.0)
-        assert not self.unfinished()
+        await until(lambda: not self.unfinished(), within=60.0)  # it may have died just now
         assert self._work_done() == before, "I17: a restart did work"
 
     def unfinished(self) -> list[str]:
@@ -408,6 +411,8 @@ class Play:
             str(intake.root.why) for intake in engine.intakes.values() if not intake.root.online
         ]
         rows = self.witness.ledger.rows()
+        if self.on_delete == "trash":
+            troubles += [f"{path!r} has departed" for path in self.witness.ledger.departed()]
         troubles += [
             f"{path!r} is known, not there" for path in rows if path not in self.home.files
         ]
@@ -466,7 +471,12 @@ class Play:
 
 @asynccontextmanager
 async def playing(
-    seed: int, path: Path, effects: Effects | None = None, *, hurried: bool = False
+    seed: int,
+    path: Path,
+    effects: Effects | None = None,
+    *,
+    hurried: bool = False,
+    on_delete: str = "ignore",
 ) -> AsyncIterator[Play]:
     """A stage with the daemon on it, which is started again whenever it dies."""
     stage = Stage(seed, path, hurried=hurried, effects=effects or Effects())
@@ -478,7 +488,12 @@ async def playing(
     other = volume("other")
     try:
         async with anyio.create_task_group() as tasks:
-            play = Play(stage, tasks, witness, stage.disk.mounted, other)
+            play = Play(stage, tasks, witness, stage.disk.mounted, other, on_delete=on_delete)
+            witness.may_trash = lambda: on_delete == "trash" and stage.disk.mounted is play.home
+            witness.lies_here = lambda: {
+                sha1(inode.data, usedforsecurity=False).hexdigest()
+                for inode in play.home.files.values()
+            }
             stage.disk.mounted = other
             stage.disk.write(b"DCIM/a.raw", bytes_of(b"DCIM/a.raw", 77), stage.clock.now() - 9e5)
             stage.disk.write(b"stranger.raw", bytes_of(b".raw", 78), stage.clock.now() - 9e5)

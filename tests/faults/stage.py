@@ -116,10 +116,20 @@ class Stage:
         album: str | None = "{parent}",
         limits: Limits | None = None,
         scan_every: float | None = None,
+        on_delete: str = "ignore",
     ) -> Setup:
         """One account, one folder."""
         account = Account("default", "http://immich.test", Secret(self.key))
-        folder = Folder("photos", ROOT, "default", album=album, settle=1.0, scan_every=scan_every)
+        folder = Folder(
+            "photos",
+            ROOT,
+            "default",
+            album=album,
+            settle=1.0,
+            scan_every=scan_every,
+            on_delete=on_delete,
+            delete_after=5.0,
+        )
         return Setup((account,), (folder,), limits or Limits(in_flight=8), str(self.path))
 
     def surroundings(self, life: Life) -> Surroundings:

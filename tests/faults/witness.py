@@ -4,8 +4,10 @@ Its own module because the promises are one list, whoever plays the scenario; th
 of the invariants in docs/operations.md.
 """
 
+import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha1
 from pathlib import Path
@@ -70,6 +72,11 @@ class Ledger:
     def jobs(self) -> list[Path_]:
         """The paths that are due."""
         return [(d + b"/" + n if d else n) for d, n in self._query("SELECT dir, name FROM job")]
+
+    def departed(self) -> list[Path_]:
+        """The paths whose deletion has not reached Immich."""
+        query = "SELECT dir, name FROM departed WHERE state IN ('waiting', 'meant')"
+        return [(d + b"/" + n if d else n) for d, n in self._query(query)]
 
     def verified(self) -> set[str]:
         """The checksums that are known to be, or to have been, in Immich."""
@@ -136,6 +143,10 @@ class Witness:
     excused: set[tuple[str, str]] = field(default_factory=set)  # who knows of these is open
     dropped: set[str] = field(default_factory=set)  # names of albums that a person deleted
     foreign: set[str] = field(default_factory=set)  # albums that are not ours
+    others: set[str] = field(default_factory=set)  # assets that came by another way than ours
+    trashed_by_us: int = 0  # assets that we were asked to put into the trash, and did
+    may_trash: Callable[[], bool] = lambda: False  # it is wanted, and the folder's disk is there
+    lies_here: Callable[[], set[str]] = set  # checksums of what lies in the folder
     broken: list[str] = field(default_factory=list)  # promises, in the middle of something else
     jumped: bool = False  # the wall clock was set forward
     rivalled: bool = False  # a second daemon was there, which knows nothing of what ours knows
@@ -167,6 +178,8 @@ class Witness:
             for asset in self.server.assets:
                 key = (asset.checksum, asset.id, asset.trashed_at is not None)
                 self.told[key].append(wall)
+        elif request.method == "DELETE" and answer.is_success:
+            self._trashed(request)
         elif request.method == "POST" and request.url.path == "/api/assets":
             for asset in self.server.assets:
                 if asset.id not in self.created:
@@ -213,6 +226,22 @@ class Witness:
         """The daemon says what it did; of a bug of its own it says that it is unexpected."""
         if activity.detail.startswith("unexpected"):
             self.broken.append(activity.detail)
+
+    def _trashed(self, request: httpx.Request) -> None:
+        """I2: into the trash only, only where wanted, only what is ours and lies here no more."""
+        asked = json.loads(request.content)
+        here = self.lies_here()
+        if request.url.path != "/api/assets" or asked.get("force") or not self.may_trash():
+            self.broken.append(f"I2: {request.method} {request.url.path} {asked}")
+            return
+        for asset in self.server.assets:
+            if asset.id in asked["ids"]:
+                self.touched.add(asset.checksum)
+                self.trashed_by_us += 1
+                if asset.id in self.others:
+                    self.broken.append(f"I2: {asset.id} is not ours")
+                if asset.checksum in here:
+                    self.broken.append(f"I2: {asset.checksum} lies here still")
 
     def _stored(self, asset: Asset, now: float) -> None:
         """I3, I4 and S17: what has just been created may be created."""
