@@ -140,7 +140,9 @@ class Witness:
     removed: set[str] = field(default_factory=set)  # checksums a person purged, known to us
     touched: set[str] = field(default_factory=set)  # checksums a person trashed or purged
     taken_out: set[tuple[str, str]] = field(default_factory=set)  # album, asset: known to us
-    excused: set[tuple[str, str]] = field(default_factory=set)  # who knows of these is open
+    excused: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # a person took them out: they need not be there
     dropped: set[str] = field(default_factory=set)  # names of albums that a person deleted
     foreign: set[str] = field(default_factory=set)  # albums that are not ours
     others: set[str] = field(default_factory=set)  # assets that came by another way than ours
@@ -200,9 +202,8 @@ class Witness:
 
     def takes_out(self, album: str, asset: str) -> None:
         """A person is about to take an asset out of an album."""
-        if self.rivalled:
-            self.excused.add((album, asset))
-        elif (album, asset) in self.ledger.members():
+        self.excused.add((album, asset))  # it may be on its way into our ledger just now
+        if (album, asset) in self.ledger.members() and not self.rivalled:
             self.taken_out.add((album, asset))
 
     def forgets(self) -> None:
@@ -212,13 +213,11 @@ class Witness:
         buried = stones.read_text() if stones.exists() else ""
         verified = self.ledger.verified()
         self.removed = {one for one in self.removed if one in verified or one in buried}
-        self.excused |= self.taken_out
         self.taken_out &= self.ledger.members()
 
     def meets_rival(self) -> None:
         """From now on somebody uploads who was told of nothing that a person did before."""
         self.rivalled = True
-        self.excused |= self.taken_out
         self.removed.clear()
         self.taken_out.clear()
 
