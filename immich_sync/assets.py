@@ -14,12 +14,13 @@ from immich_sync.arguments import account_of, album_or_assets, asset_id, at_leas
 from immich_sync.core.folder import Limits
 from immich_sync.core.media import compile_ignore
 from immich_sync.core.types import AssetId
-from immich_sync.downloading import Destination, OnExists, Wanted
+from immich_sync.downloading import Wanted
 from immich_sync.fetching import checked_size
 from immich_sync.filesystem.scan import Policy
 from immich_sync.immich.download import Link
 from immich_sync.immich.transport import AnyTransport
 from immich_sync.picking import Choice, Paths
+from immich_sync.placing import Destination, OnExists
 from immich_sync.results import DownloadResult, UploadResult
 from immich_sync.session import Session
 from immich_sync.uploading import Wish

@@ -5,36 +5,25 @@ Its own module because this is the whole story of a download, as `pipeline` is t
 
 import os
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import count
 from pathlib import Path
-from typing import Literal, get_args
 
 import anyio
 
-from immich_sync.core.errors import FileTrouble, Overloaded, Unreachable
-from immich_sync.core.filenames import chosen, numbered
+from immich_sync.core.errors import FileTrouble, Unreachable
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Blocking, Lane
+from immich_sync.core.ports import Blocking
 from immich_sync.core.types import Checksum
-from immich_sync.filesystem.landing import Landing, checksum_of, in_the_way, land_at, tidy
+from immich_sync.filesystem.landing import Landing, land_at
 from immich_sync.immich.client import Call, Immich
 from immich_sync.immich.download import Info, Part, opened
+from immich_sync.patience import PASSES, Patience
+from immich_sync.placing import WRITING, Destination, Lies, Placing, Spot
 from immich_sync.progress import Progress
 
-OnExists = Literal["error", "skip", "overwrite", "rename"]
 BLOCK = 1024 * 1024
 """Bytes written in one hop to a thread."""
-TRIES = 3
-"""Connections in a row that broke before any of them got further than the one before."""
-PAUSE = 0.25
-"""Seconds before the first of them is followed by another, four times as long before the next."""
-HOLES = 16
-"""Second names in a row that nothing bears, after which no further one is looked for."""
-WRITING = Lane("receive", 8)
-_CLOCKS_APART = 1.5  # seconds that file systems and headers may round a time by
 
 
 class Corrupt(FileTrouble):
@@ -65,31 +54,10 @@ class Wanted:
     is_zip: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where files go, and what becomes of others that are in the way; `folder` is made.
-
-    With `searched`, a file that is there already is found under its second names as well, before
-    anything is done about another one that has its first.
-    """
-
-    folder: Path
-    filename: str | None = None
-    on_exists: OnExists = "error"
-    searched: bool = False
-    taken: set[Path] = field(default_factory=set)  # by files of the same run
-    looking: dict[Path, anyio.Lock] = field(default_factory=dict)  # one at a time looks at a path
-
-    def __post_init__(self) -> None:
-        if self.on_exists not in get_args(OnExists):
-            raise ValueError(f"on_exists must be one of {', '.join(get_args(OnExists))}")
-
-
 class _Came(Enum):
     """How a request for a file ended."""
 
-    BEFORE = auto()  # the file was there already
-    NEVER = auto()  # another file is there, and stays
+    NEVER = auto()  # it need not come, or must not: something lies there
     LATER = auto()  # part of it was: ask for the rest
     NOW = auto()  # all of it is in hand
 
@@ -102,15 +70,17 @@ class Download:
         immich: Immich,
         blocking: Blocking,
         progress: Progress,
+        patience: Patience,
         wanted: Wanted,
         destination: Destination,
     ) -> None:
         self._immich = immich
         self._blocking = blocking
         self._progress = progress
+        self._patience = patience
         self._wanted = wanted
         self._destination = destination
-        self._target = destination.folder
+        self._spot = Spot(destination.folder, Lies.NOTHING)
         self._landing: Landing | None = None
         self._leftovers = False  # an earlier download's bytes are among those in hand
         self._modified = wanted.info.modified if wanted.info else None
@@ -125,13 +95,13 @@ class Download:
         try:
             while True:
                 came = await self._persist()
-                if came is _Came.NEVER:
-                    return Arrived(self._target, verified=False, skipped=True)
                 if came is _Came.NOW and not await self._proved():
                     continue
                 if came is _Came.NOW:
                     await self._finish()
-                return Arrived(self._target, verified=self._checksum is not None)
+                skipped = self._spot.lies is Lies.ANOTHER
+                verified = self._checksum is not None and not skipped
+                return Arrived(self._spot.path, verified=verified, skipped=skipped)
         finally:
             if self._landing is not None:
                 with anyio.CancelScope(shield=True):
@@ -142,20 +112,18 @@ class Download:
         return self._wanted.info.checksum if self._wanted.info else None
 
     async def _persist(self) -> _Came:
-        """Ask until the file is there, or connections break without getting any further."""
+        """Ask until the file is there, or tries in vain bring it no further."""
         furthest = idle = 0
         while True:
             try:
                 came = await self._ask()
-            except (Unreachable, Overloaded):
-                if self._landing is None:
-                    raise
-                idle = 1 if self._landing.size > furthest else idle + 1
-                furthest = max(furthest, self._landing.size)
-                if idle >= TRIES:
-                    raise
-                await anyio.sleep(PAUSE * 4.0 ** (idle - 1))
+            except PASSES as trouble:
+                reached = self._landing.size if self._landing else 0
+                idle = 1 if reached > furthest else idle + 1
+                furthest = max(furthest, reached)
+                await self._patience.wait(trouble, idle)
             else:
+                self._patience.renew()
                 if came is not _Came.LATER:
                     return came
 
@@ -166,8 +134,10 @@ class Download:
             self._immich, self._wanted.call, start=start, validator=validator
         ) as part:
             if known is None:
-                if (place := await self._placed(part)) is not None:
-                    return place
+                self._modified = self._modified or part.modified
+                self._spot = await self._placing(part).place()
+                if self._spot.lies is not Lies.NOTHING:
+                    return _Came.NEVER
                 self._demand_an_end(part)
                 landing = await self._land(part)
                 if self._leftovers:
@@ -190,73 +160,15 @@ class Download:
             " speaking HTTP/1.0: let it speak HTTP/1.1."
         )
 
-    async def _placed(self, part: Part) -> _Came | None:
-        """Where the file goes is decided; how that ended, if nothing has to come."""
-        destination = self._destination
-        name = chosen(
-            destination.filename,
-            disposition=part.disposition,
-            content_type=part.content_type,
-            base=self._wanted.base,
+    def _placing(self, part: Part) -> Placing:
+        wanted = self._wanted
+        return Placing(
+            self._blocking, self._destination, part, wanted.base, wanted.info, self._modified
         )
-        self._modified = self._modified or part.modified
-        await self._blocking(WRITING, _make, destination.folder)
-        if destination.searched and await self._found(name, part):
-            return _Came.BEFORE
-        return await self._choose(name, part)
-
-    async def _found(self, name: str, part: Part) -> bool:
-        """Whether the file lies there under its name or a second one."""
-        for target in await self._blocking(WRITING, _existing, self._names(name)):
-            async with self._alone(target):
-                if target not in self._destination.taken and await self._is_there(target, part):
-                    return True
-        return False
-
-    async def _choose(self, name: str, part: Part) -> _Came | None:
-        destination = self._destination
-        for target in self._names(name):
-            async with self._alone(target):
-                if target in destination.taken:
-                    continue
-                self._target = target
-                if await self._blocking(WRITING, os.path.lexists, target):
-                    if await self._is_there(target, part):
-                        return _Came.BEFORE
-                    match destination.on_exists:
-                        case "skip":
-                            return _Came.NEVER
-                        case "error":
-                            raise in_the_way(target)
-                        case "rename":
-                            continue
-                destination.taken.add(target)
-                return None
-        raise AssertionError("there is no end of names")
-
-    def _names(self, name: str) -> Iterator[Path]:
-        yield self._destination.folder / name
-        for number in count(2):
-            yield self._destination.folder / numbered(name, number)
-
-    def _alone(self, target: Path) -> anyio.Lock:
-        """Held while it is found out what lies there: who comes second must see what came of it."""
-        return self._destination.looking.setdefault(target, anyio.Lock())
-
-    async def _is_there(self, target: Path, part: Part) -> bool:
-        """Whether the very file lies there; then it is this download's."""
-        same = await self._blocking(
-            WRITING, _is_same, target, part.total, self._wanted.info, self._modified
-        )
-        if same:
-            self._target = target
-            self._destination.taken.add(target)
-            await self._blocking(WRITING, tidy, target)
-        return same
 
     async def _land(self, part: Part) -> Landing:
         """The landing, with what is left of an earlier download of the very same file."""
-        landing = await self._blocking(WRITING, land_at, self._target, self._wanted.identity)
+        landing = await self._blocking(WRITING, land_at, self._spot.path, self._wanted.identity)
         self._landing = landing
         self._progress.expect(0, part.total)
         self._progress.moved(landing.size)
@@ -304,8 +216,9 @@ class Download:
             await self._restart(landing)
             return False
         await self._blocking(WRITING, landing.restart)
+        path = shown(os.fsencode(self._spot.path))
         raise Corrupt(
-            f"{shown(os.fsencode(self._target))} is not kept: what arrived is not what Immich has."
+            f"{path} is not kept: what arrived is not what Immich has."
             " Something on the way may be changing it, or the server's disk may be failing."
         )
 
@@ -317,44 +230,7 @@ class Download:
         await self._blocking(WRITING, landing.finish, self._modified, overwrite=overwrite)
 
 
-def _existing(names: Iterator[Path]) -> list[Path]:
-    """Those of the names that are there, until HOLES in a row are not."""
-    found, missing = [], 0
-    while missing < HOLES:
-        name = next(names)
-        there = os.path.lexists(name)
-        missing = 0 if there else missing + 1
-        if there:
-            found.append(name)
-    return found
-
-
 def _leave(landing: Landing) -> None:
     if landing.validator is None:  # nothing could ever be put behind it
         landing.discard()
     landing.close()
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        name = shown(bytes(folder))
-        raise FileTrouble(f"The folder {name} cannot be made: {error.strerror}.") from error
-
-
-def _is_same(target: Path, total: int | None, info: Info | None, modified: float | None) -> bool:
-    """Whether what lies there is what would come: by its checksum, else by size and time."""
-    try:
-        found = target.stat()
-    except OSError:
-        return False
-    if not target.is_file() or (total is not None and found.st_size != total):
-        return False
-    if info is not None and info.checksum is not None:
-        return checksum_of(target) == info.checksum
-    return (
-        total is not None
-        and modified is not None
-        and abs(found.st_mtime - modified) < _CLOCKS_APART
-    )

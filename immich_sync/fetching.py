@@ -5,7 +5,7 @@ Its own module because one download knows nothing of the others, and a caller sh
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -16,11 +16,13 @@ import structlog
 from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, SyncTrouble, Untrusted
 from immich_sync.core.ports import Blocking
 from immich_sync.core.types import AlbumId, AssetId
-from immich_sync.downloading import Arrived, Destination, Download, Wanted
+from immich_sync.downloading import Arrived, Download, Wanted
 from immich_sync.filesystem.landing import InTheWay
 from immich_sync.immich import download
 from immich_sync.immich.client import Immich
 from immich_sync.immich.download import Link
+from immich_sync.patience import Patience
+from immich_sync.placing import Destination
 from immich_sync.progress import Progress
 from immich_sync.results import (
     DownloadedEntry,
@@ -42,6 +44,7 @@ class Fetcher:
     link: Link
     blocking: Blocking
     progress: Progress
+    patience: Patience = field(default_factory=Patience)
 
     async def original(self, asset: AssetId, *, edited: bool = False) -> Wanted:
         """The file as it was uploaded, to be proved by its checksum; or as it was edited."""
@@ -76,10 +79,11 @@ class Fetcher:
         archive_size: int | None,
     ) -> list[Path]:
         """The originals in zip files, one after the other: the server makes them as it sends."""
-        parts = await download.contents(
-            self.immich, self.link, album=album, assets=assets, archive_size=archive_size
-        )
-        parts = [part for part in parts if part.assets]
+        contents = partial(
+            download.contents, self.immich, self.link, album=album, assets=assets,
+            archive_size=archive_size,
+        )  # fmt: skip
+        parts = [part for part in await self.patience.ask(contents) if part.assets]
         base = destination.filename or (f"album-{album}" if album else "archive")
         stem = base[: -len(".zip")] if base.lower().endswith(".zip") else base
         self.progress.expect(len(parts), 0)
@@ -110,7 +114,7 @@ class Fetcher:
         self.progress.expect(len(wanted), 0)
         result = DownloadResult(downloaded=[], failed=[])
         troubles: list[SyncTrouble] = []
-        destination = replace(destination, searched=True)
+        destination = replace(destination, searched=len(wanted) > 1)
         # Whose file has the name may still be on its way: before others are told to be in the way,
         # every file of this run is in its place.
         first = replace(destination, on_exists="error")
@@ -129,8 +133,8 @@ class Fetcher:
 
     async def members(self, album: AlbumId) -> list[AssetId]:
         """The assets of an album, motion parts included."""
-        parts = await download.contents(self.immich, self.link, album=album)
-        return [asset for part in parts for asset in part.assets]
+        contents = partial(download.contents, self.immich, self.link, album=album)
+        return [asset for part in await self.patience.ask(contents) for asset in part.assets]
 
     async def _some(
         self,
@@ -173,7 +177,7 @@ class Fetcher:
         all the same, and nothing proves it.
         """
         try:
-            return await download.info(self.immich, asset, self.link)
+            return await self.patience.ask(partial(download.info, self.immich, asset, self.link))
         except Refused as refused:
             log.warning("not_verified", asset=asset, because=str(refused))
             return None
@@ -187,7 +191,9 @@ class Fetcher:
             self.progress.finished()
 
     async def _get(self, wanted: Wanted, destination: Destination) -> Arrived:
-        run = Download(self.immich, self.blocking, self.progress, wanted, destination)
+        run = Download(
+            self.immich, self.blocking, self.progress, self.patience, wanted, destination
+        )
         return await run.run()
 
 

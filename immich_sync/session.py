@@ -12,9 +12,7 @@ from pathlib import Path
 
 import anyio
 
-from immich_sync.arguments import (
-    kinds,
-)
+from immich_sync.arguments import kinds
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.ports import Lane
@@ -31,6 +29,7 @@ from immich_sync.joining import Joiner
 from immich_sync.journal import Journal
 from immich_sync.link import demand, needed_permissions
 from immich_sync.machine import Threads, WallClock
+from immich_sync.patience import Patience
 from immich_sync.picking import Paths, starts
 from immich_sync.progress import showing
 from immich_sync.results import UploadResult
@@ -117,8 +116,9 @@ class Session:
         immich = self._signed_in()
         found, missed = await self._blocking(_OPENING, starts, paths)
         immich.gate.opened()  # what ended an earlier upload may be over
-        me = await immich.whoami()
-        taken = await immich.media_types()
+        patience = Patience(wish.retries)
+        me = await patience.ask(immich.whoami)
+        taken = await patience.ask(immich.media_types)
         demand(me, needed_permissions([Folder("", b"/", "", album=wish.album)]), self._account)
         policy = replace(wish.choice.policy, types=kinds(taken))
         wish = replace(wish, choice=replace(wish.choice, policy=policy))

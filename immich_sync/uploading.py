@@ -4,10 +4,9 @@ Its own module because this is the daemon's work without its patience: nothing w
 a few quick tries are all, and at the end everything has an answer.
 
 A file that meets trouble which may pass (the server does not answer or asks for less, an upload
-broke, the file is being written) is tried `retries` times in all, with pauses of 0.5, 2, 8, 10,
-10 … seconds times a number between 0.75 and 1.25; a server that says for how long it wants to be
-left alone is left alone for that long, at most half a minute. A server that has still not answered
-then, a refused key and the like end the run: what is left fails with the same sentence, untried.
+broke, the file is being written) is tried `retries` times in all, see `patience`. A server that
+has still not answered then, a refused key and the like end the run: what is left fails with the
+same sentence, untried.
 """
 
 import os
@@ -20,20 +19,7 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from immich_sync.coalesce import Coalescer
-from immich_sync.core.errors import (
-    FileUnreadable,
-    FileVanished,
-    Full,
-    NotImmich,
-    Overloaded,
-    Refused,
-    Rejected,
-    ServerTrouble,
-    StateTrouble,
-    SyncTrouble,
-    TooLarge,
-    Untrusted,
-)
+from immich_sync.core.errors import Rejected, ServerTrouble, StateTrouble, SyncTrouble
 from immich_sync.core.folder import Folder
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Lane
@@ -55,6 +41,7 @@ from immich_sync.flights import Flights
 from immich_sync.immich.check import Presence, UnsupportedFormat
 from immich_sync.immich.client import Immich
 from immich_sync.joining import Joiner
+from immich_sync.patience import pause
 from immich_sync.picking import Choice, Handful, Miss, Start, absolute, pick
 from immich_sync.pipeline import Outcome, Result, sync
 from immich_sync.progress import Progress
@@ -77,8 +64,6 @@ MOST = 500
 """Paths that are looked up in the state in one hop to a thread."""
 LOOKERS = 2
 """Small questions asked at once of the disk."""
-LONGEST_PAUSE, LONGEST_WISH = 10.0, 30.0
-"""Seconds: see above."""
 
 log = structlog.get_logger()
 
@@ -107,20 +92,6 @@ class Server:
     checker: Coalescer[Checksum, Presence]
     joiner: Joiner
     flights: Flights
-
-
-def pause(trouble: SyncTrouble, attempt: int, jitter: float) -> float | None:
-    """Seconds to wait before the next try, after `attempt` of them; None: no try will help."""
-    match trouble:
-        case FileVanished() | FileUnreadable() | Rejected() | TooLarge():
-            return None
-        case Refused() | NotImmich() | Untrusted() | Full():
-            return None
-        case Overloaded(retry_after=wish) if wish is not None:
-            return min(wish, LONGEST_WISH)
-        case _:
-            wait = min(LONGEST_PAUSE, 0.5 * 4.0 ** min(attempt - 1, 8))
-            return wait * (0.75 + jitter / 2)
 
 
 class Upload:

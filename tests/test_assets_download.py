@@ -11,7 +11,14 @@ import anyio
 import httpx
 import pytest
 
-from immich_sync import AssetsApi, FileTrouble, Misconfigured, Refused, Unreachable
+from immich_sync import (
+    AssetsApi,
+    FileTrouble,
+    Misconfigured,
+    Overloaded,
+    Refused,
+    Unreachable,
+)
 from immich_sync.assets import DownloadResult, OnExists
 from immich_sync.downloading import Corrupt, Unprovable
 from immich_sync.filesystem.landing import InTheWay
@@ -123,6 +130,50 @@ async def test_break_that_stays(
     assert found.read_bytes() == path.read_bytes()
     assert sandbox.count("GET", where, 206) == 1
     assert listed(out) == ["a.jpg"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("asked", ["original", "info", "archive", "contents", "upload"])
+async def test_trouble_that_passes(
+    sandbox: Sandbox, assets: AssetsApi, tmp_path: Path, out: Path, asked: str, status: int
+) -> None:
+    """A server or proxy that is busy for a moment is asked again, whatever it was asked."""
+    path = write_photo(tmp_path)
+    asset = await put(assets, path)
+    where = {
+        "original": f"/api/assets/{asset}/original",
+        "info": f"/api/assets/{asset}",
+        "archive": "/api/download/archive",
+        "contents": "/api/download/info",
+        "upload": "/api/users/me",
+    }[asked]
+    rule = sandbox.faults.add(Status(status), path=where, exact=True, times=1)
+
+    match asked:
+        case "upload":
+            async with AssetsApi(sandbox.url, sandbox.api_key) as fresh:
+                found = (await fresh.upload(path)).rejected[0].asset_id == asset
+        case "archive" | "contents":
+            (zipped,) = await assets.download_archive_to_file([asset], out)
+            found = zipfile.ZipFile(zipped).namelist() == ["a.jpg"]
+        case _:
+            name = await assets.download_asset_to_file(asset, out)
+            found = name.read_bytes() == path.read_bytes()
+
+    assert found
+    assert rule.fired == 1
+
+
+async def test_a_server_that_is_gone_is_not_waited_for_again_and_again(
+    sandbox: Sandbox, assets: AssetsApi, out: Path
+) -> None:
+    """The tries are for the first of many assets; for the others it is asked once."""
+    assets_there = [uuid4() for _ in range(50)]
+    rule = sandbox.faults.add(Status(503))
+    with pytest.raises(Overloaded):
+        await assets.download_originals_to_folder(assets_there, out, concurrency=1)
+
+    assert rule.fired == 50 + 2
 
 
 async def test_leftovers_that_are_wrong(assets: AssetsApi, tmp_path: Path, out: Path) -> None:

@@ -37,6 +37,7 @@ from immich_sync.immich.client import connect
 from immich_sync.joining import Joiner
 from immich_sync.journal import Journal
 from immich_sync.machine import Threads, WallClock
+from immich_sync.patience import pause
 from immich_sync.picking import Choice, starts
 from immich_sync.progress import Silent
 from immich_sync.sandbox import Sandbox
@@ -45,7 +46,7 @@ from immich_sync.sorting import Learnt
 from immich_sync.store import accounts
 from immich_sync.store.database import open_database
 from immich_sync.store.door import Store
-from immich_sync.uploading import Server, Upload, Wish, pause
+from immich_sync.uploading import Server, Upload, Wish
 from immich_sync.world import World
 from tests.library import write_photo
 
