@@ -4,6 +4,7 @@ Its own module because it opens what the daemon opens, for the length of an `asy
 the library does is done by the daemon's own pipeline and client.
 """
 
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -11,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import structlog
 
 from immich_sync.arguments import kinds
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.ports import Lane
 from immich_sync.core.tombstones import Why
-from immich_sync.core.types import Checksum
+from immich_sync.core.types import Checksum, Hold
 from immich_sync.fetching import Fetcher
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.flights import Flights
@@ -79,6 +81,8 @@ class Session:
     async def open(self) -> None:
         """It may be used."""
         self._open_now = True
+        if not structlog.is_configured():  # standard output is the caller's, for results
+            structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         if self._no_key is None:
             self._immich = await self._stack.enter_async_context(
                 connect(self._account, self.limits, self._clock, self._transport)
@@ -128,10 +132,13 @@ class Session:
         account = await store(accounts.ensure_account, self._account.url, me.identity)
         stones = Tombstones(store, self._clock.now)
         await stones.open(account)
-        buried: Collection[Checksum] = stones.all(account)
+        buried = frozenset(stones.all(account))
+        gone: Collection[Checksum] = frozenset(
+            one for one in buried if stones.hold(account, one) is Hold.REMOVED
+        )
         if remembered is not None and self._state is not None:
-            buried = await remembered(_removed, self._state, me.identity)
-        learnt = Learnt(buried=frozenset(buried))
+            gone = await remembered(_removed, self._state, me.identity)
+        learnt = Learnt(buried=buried, removed=gone)
         journal = Journal(store, self._clock.now, learnt.hear)
         world = World(self._clock, self._blocking, LocalDisk(), store, journal)
         server = Server(

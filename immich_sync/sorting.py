@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from immich_sync.core.naming import shown
 from immich_sync.core.types import Asset, Checksum, File, Origin, Place, Record, SidecarSent
 from immich_sync.pipeline import Outcome, Result
 from immich_sync.removing import Doomed, Sent
@@ -29,7 +30,8 @@ class Learnt:
     files: dict[Place, File] = field(default_factory=dict)  # of those being worked on
     uploaded: set[Checksum] = field(default_factory=set)
     sidecars: dict[Checksum, Sent] = field(default_factory=dict)
-    buried: Collection[Checksum] = ()  # what people took out of Immich, as of the beginning
+    buried: Collection[Checksum] = ()  # what had a tombstone at the beginning
+    removed: Collection[Checksum] = ()  # of these, what people took out of Immich
     risen: set[Checksum] = field(default_factory=set)  # of these, what Immich was seen to have
 
     def hear(self, record: Record) -> None:
@@ -90,7 +92,7 @@ class Sorter:
         """The file's attempt ended by itself."""
         if result.outcome is Outcome.HELD:
             why = one.file.note if one.file else ""
-            self.failed(one.path, f"{one.path.name} is not uploaded: {why}.")
+            self.failed(one.path, f"{shown(one.place.name)} is not uploaded: {why}")
         elif result.outcome is Outcome.UPLOADED or self._was_ours(one, result):
             self._upload(one, result.asset)
         else:
@@ -132,7 +134,7 @@ class Sorter:
                 asset=UploadedAsset(id=asset_id, status="created"),
                 filepath=one.path,
                 verified=asset is not None and asset.verified_at is not None,
-                was_removed=one.file is not None and one.file.checksum in self._learnt.buried,
+                was_removed=one.file is not None and one.file.checksum in self._learnt.removed,
             )
         )
         if asset is not None:

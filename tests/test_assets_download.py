@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import anyio
 import httpx
 import pytest
+import structlog
 
 from immich_sync import (
     AssetsApi,
@@ -549,6 +550,46 @@ async def test_without_the_permission_to_read(
     assert [(e.filepath, e.verified) for e in result.downloaded] == [(found, False)]
     assert [(e.filepath, e.verified) for e in proved.downloaded] == [(found, True)]
     assert found.read_bytes() == path.read_bytes()
+
+
+async def test_what_is_not_verified_is_logged(
+    sandbox: Sandbox,
+    assets: AssetsApi,
+    tmp_path: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A method that returns a path alone says by the log what it could not prove, on stderr."""
+    asset = await put(assets, write_photo(tmp_path))
+    structlog.reset_defaults()
+    capsys.readouterr()
+    async with AssetsApi(sandbox.url, sandbox.add_key("asset.download")) as poor:
+        await poor.download_asset_to_file(asset, out)
+    told = capsys.readouterr()
+    async with AssetsApi(sandbox.url, sandbox.api_key) as rich:
+        await rich.download_asset_to_file(asset, out)
+    structlog.reset_defaults()
+
+    assert told.out == ""
+    assert "not_verified" in told.err
+    assert str(asset) in told.err
+    assert "asset.read" in told.err
+    assert capsys.readouterr().err == ""
+
+
+async def test_one_asset_is_not_looked_for_under_other_names(
+    assets: AssetsApi, tmp_path: Path, out: Path
+) -> None:
+    """What is to be overwritten is, though the asset lies there under its second name as well."""
+    path = write_photo(tmp_path)
+    asset = await put(assets, path)
+    write(out, "a.jpg", b"theirs")
+    beside = await assets.download_files([asset], out, on_exists="rename")
+    over = await assets.download_files([asset], out, on_exists="overwrite")
+
+    assert [e.filepath for e in beside.downloaded] == [out / "a (2).jpg"]
+    assert [e.filepath for e in over.downloaded] == [out / "a.jpg"]
+    assert {one.read_bytes() for one in out.iterdir()} == {path.read_bytes()}
 
 
 class Endless(httpx.AsyncByteStream):

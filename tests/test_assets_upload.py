@@ -404,6 +404,13 @@ async def test_removed_on_the_server(sandbox: Sandbox, assets: AssetsApi, tmp_pa
     assert len(sandbox.assets()) == 1
 
 
+async def test_a_file_without_bytes(assets: AssetsApi, tmp_path: Path) -> None:
+    """It fails with one sentence, and with one full stop."""
+    result = await assets.upload(write(tmp_path, "a.jpg", b""))
+
+    assert [e.error for e in result.failed] == ["a.jpg is not uploaded: The file has no bytes."]
+
+
 async def test_state_remembers(sandbox: Sandbox, tmp_path: Path) -> None:
     """With a state, a second run takes from it which bytes a file has, and reads none."""
     photos, state, spy = tmp_path / "photos", tmp_path / "state", Spy()
@@ -444,13 +451,18 @@ async def test_dry_run_remembers(sandbox: Sandbox, tmp_path: Path) -> None:
     assert files == 1
 
 
+@pytest.mark.parametrize("why", ["removed", "departed"])
 @pytest.mark.parametrize("dry_run", [True, False])
 async def test_what_a_person_removed(
     sandbox: Sandbox,
     tmp_path: Path,
     dry_run: bool,  # noqa: FBT001 - a case
+    why: str,
 ) -> None:
-    """What was removed goes up when it is asked for, is told as such, and stands no more then."""
+    """What was removed goes up when it is asked for, is told as such, and stands no more then.
+
+    What we put into the trash ourselves was not removed by a person, and is not told of.
+    """
     photos, state = tmp_path / "photos", tmp_path / "state"
     path = write_photo(photos)
     write_photo(photos, "b.jpg")
@@ -460,15 +472,15 @@ async def test_what_a_person_removed(
     with closing(sqlite3.connect(state / "state.db")) as database:
         (user,) = database.execute("SELECT user FROM account").fetchone()
     said = {"at": "2026-01-01T00:00:00+00:00", "server": sandbox.url, "user": user, "sha1": sha1}
-    line = json.dumps(said | {"why": "removed"}) + "\n"
+    line = json.dumps(said | {"why": why}) + "\n"
     (state / "tombstones.jsonl").write_text(line)
     async with AssetsApi(sandbox.url, sandbox.api_key, state=state) as assets:
         result = await assets.upload(photos, dry_run=dry_run)
 
     lines = (state / "tombstones.jsonl").read_text().splitlines()
     whys = [(said["sha1"], said["why"]) for said in map(json.loads, lines)]
-    assert [(e.filepath, e.was_removed) for e in result.uploaded] == [(path, True)]
-    assert whys == [(sha1, "removed")] + [(sha1, "back")] * (not dry_run)
+    assert [(e.filepath, e.was_removed) for e in result.uploaded] == [(path, why == "removed")]
+    assert whys == [(sha1, why)] + [(sha1, "back")] * (not dry_run)
 
 
 async def test_no_hidden_state(

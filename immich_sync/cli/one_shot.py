@@ -8,7 +8,6 @@ official CLI's spellings are taken as well, so that scripts written for it need 
 
 import os
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def upload(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Files, and folders with all below them.")
+        # No Path: that would make the current folder of an empty word, such as an unset variable.
+        list[str],
+        typer.Argument(metavar="PATH…", help="Files, and folders with all below them."),
     ],
     album_name: Annotated[
         str | None,

@@ -152,6 +152,23 @@ def test_wrong_words(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
     assert listed(tmp_path) == before
 
 
+def test_what_nothing_proves(run: Run, inside: Inside, server: Server, tmp_path: Path) -> None:
+    """Originals that could not be proved are counted on a terminal, and marked in the JSON."""
+    photos = [write_photo(tmp_path, name) for name in ("a.jpg", "b.jpg")]
+    first, second = uploaded(run, *photos)
+    made = post(server, "/api-keys", {"name": "poor", "permissions": ["asset.download"]})
+    poor = {"IMMICH_INSTANCE_URL": server.url, "IMMICH_API_KEY": made["secret"]}
+
+    told = inside.run("download", "-o", tmp_path / "out", "--no-progress", first, second, **poor)
+    marked = inside.run("download", "-o", tmp_path / "out", "--json", first, **poor)
+    proved = run("download", "-o", tmp_path / "out", "--no-progress", first)
+
+    assert told.code == 0, told.err
+    assert "not verified: 2 files:" in told.err
+    assert [e["verified"] for e in json.loads(marked.out)["downloaded"]] == [False]
+    assert (proved.code, proved.err) == (0, "")
+
+
 def test_what_stays(run: Run, tmp_path: Path) -> None:
     """A file that was left in the way is listed as skipped, and is no download."""
     (photo,) = uploaded(run, write_photo(tmp_path, "a.jpg"))

@@ -72,6 +72,20 @@ def test_sentences(upload: Upload, tmp_path: Path) -> None:
     assert rehearsed.out == "0 files to be uploaded, 0 already in Immich, 1 failed.\n"
 
 
+def test_an_empty_word_is_no_folder(
+    upload: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that was never set names nothing, least of all the folder one happens to be in."""
+    write_photo(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path / "photos")
+
+    done = upload("--delete-uploads", "")
+
+    assert (done.code, done.out) == (2, "")
+    assert "an empty path names nothing" in done.err
+    assert listed(tmp_path / "photos") == ["a.jpg"]
+
+
 @pytest.mark.parametrize("beside_a_daemon", [False, True])
 def test_second_run_reads_nothing(
     shell: Shell,
