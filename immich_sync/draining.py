@@ -50,8 +50,9 @@ async def _drained(engine: Engine) -> bool:
     ]
     if (await _counts(engine, workable)).due:
         return False
-    cleaning = engine.cleaners.keys() & engine.crew.open_folders()
-    return all(engine.cleaners[folder].looked for folder in cleaning.intersection(workable))
+    could = set(engine.crew.open_folders()).intersection(workable)
+    cleaners = [one for keeper in engine.keepers.values() for one in keeper.cleaners.items()]
+    return all(cleaner.looked for folder, cleaner in cleaners if folder in could)
 
 
 async def _counts(engine: Engine, folders: Collection[FolderId]) -> queue.Counts:

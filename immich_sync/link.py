@@ -89,11 +89,11 @@ class Link:
             return
         self.version, self.version_since = version, self._world.clock.now()
         log.info("server_reached", account=self.name, version=str(version))
-        if why := self.deletions_allowed:
+        if why := self.deletions_forbidden:
             log.warning("server_newer_than_known", account=self.name, advice=why)
 
     @property
-    def deletions_allowed(self) -> str | None:
+    def deletions_forbidden(self) -> str | None:
         """Why nothing may be deleted just now, neither here nor there; None if it may.
 
         Forbidden before the server has said which version it is, and where it is a newer one than

@@ -249,15 +249,16 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             yield Problem("server", link.account.url, since, on_server(server_trouble))
         if no_room := link.headroom.trouble:
             yield Problem("no_room", link.account.url, link.headroom.since, str(no_room))
-        if link.version is not None and (forbidden := link.deletions_allowed):
+        if link.version is not None and (forbidden := link.deletions_forbidden):
             what = "restored" if link.restored() else "newer_server"
             yield Problem(what, link.account.url, link.version_since, forbidden)
-        deleter = engine.deleters.get(link.name)
-        if deleter is not None and deleter.trouble:
-            yield Problem("not_deleted", link.account.url, None, deleter.trouble)
+        keeper = engine.keepers.get(link.name)
+        if keeper is not None and keeper.trouble:
+            yield Problem("not_deleted", link.account.url, None, keeper.trouble)
     for folder_id, intake in engine.intakes.items():
         path = shown(intake.folder.root)
-        if folder_id in engine.strangers:
+        keeper = engine.keepers.get(intake.folder.account)
+        if keeper is not None and folder_id in keeper.strangers:
             advice = (
                 "The API key belongs to another user than the one this folder was synced to. If"
                 f" that is right, run: immich-sync approve {intake.folder.name}"

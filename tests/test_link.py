@@ -35,7 +35,7 @@ def test_a_newer_server_takes_uploads_and_no_deletion(tmp_path: Path) -> None:
             stage.disk.write(b"a.raw", b"a photo", stage.clock.now())
             await until(lambda: len(stored_assets(stage.server)) == 1, within=900)
             [link] = engine.links.values()
-            return link.deletions_allowed, newer((await status.of(engine, since=0.0)).problems)
+            return link.deletions_forbidden, newer((await status.of(engine, since=0.0)).problems)
 
     why, said = simulate(scenario, seed=1)
 
@@ -54,9 +54,9 @@ def test_a_known_server_allows_deletions(tmp_path: Path) -> None:
         stage.faults.add(Status(503), times=1)
         async with stage.daemon(stage.setup()) as engine:
             link = await first(engine)
-            allowed.append(link.deletions_allowed is None)
+            allowed.append(link.deletions_forbidden is None)
             await until(lambda: link.version is not None, within=120)
-            allowed.append(link.deletions_allowed is None)
+            allowed.append(link.deletions_forbidden is None)
         return allowed
 
     assert simulate(scenario, seed=1) == [False, True]
@@ -73,7 +73,7 @@ def test_an_update_behind_our_back_is_noticed(tmp_path: Path) -> None:
             for version in (UNKNOWN, KNOWN):
                 stage.server.version = version
                 await anyio.sleep(VERSION_EVERY + 60)
-                allowed.append(link.deletions_allowed is None)
+                allowed.append(link.deletions_forbidden is None)
         return allowed
 
     assert simulate(scenario, seed=1) == [False, True]

@@ -99,7 +99,7 @@ def test_until_the_audit_nothing_is_deleted(tmp_path: Path) -> None:
             await until(lambda: _marks(stage)[:2] == (1, 0), within=60)
             stage.disk.remove(b"d/0003.raw")
             await anyio.sleep(DAY)
-            early, why = _trashed(stage), engine.links["default"].deletions_allowed
+            early, why = _trashed(stage), engine.links["default"].deletions_forbidden
             stage.faults.remove(refusing)
             await anyio.sleep(DAY)
             return early, why, _trashed(stage)

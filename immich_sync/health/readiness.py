@@ -28,7 +28,7 @@ def _of_servers(engine: Engine) -> Iterator[str]:
     for link in engine.links.values():
         match link.immich.gate.trouble:
             case None:
-                if link.name not in engine.auditors:  # reached and audited, or not yet
+                if link.name not in engine.keepers:  # reached and audited, or not yet
                     yield "starting"
             case Refused():
                 yield "key_refused"
