@@ -2,18 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
 from immich_sync.core.tombstones import Why
 from immich_sync.core.types import AccountId, Checksum, Hold
 from immich_sync.machine import Threads
-from immich_sync.store import accounts
-from immich_sync.store.database import Database, open_database
+from immich_sync.sandbox import stored_assets
+from immich_sync.store import accounts, tombstones
+from immich_sync.store.database import Database, open_beside, open_database
 from immich_sync.store.door import Store
 from immich_sync.store.tombstones import FILE
 from immich_sync.tombstones import Tombstones
+from tests.faults.stage import Stage, simulate, until
 
 ONE, TWO = Checksum(b"\x01" * 20), Checksum(b"\x02" * 20)
 
@@ -108,3 +113,46 @@ async def test_a_line_is_heard_once_it_is_whole(tmp_path: Path) -> None:
         shorter = daemon.hold(account, ONE)
 
     assert (half, whole, shorter) == (Hold.REMOVED, None, Hold.REMOVED)
+
+
+def test_what_a_person_brought_back_and_took_out_again_stays_out(tmp_path: Path) -> None:
+    """We trashed it, an upload by hand beside the daemon revoked that, a person trashed it anew.
+
+    The daemon, whose memory is older than that, does not take it for its own deed when the file
+    lies in its folder again.
+    """
+
+    async def scenario(*, by_hand: bool) -> list[str]:
+        folder_of_state = tmp_path / str(by_hand)
+        stage = Stage(3, folder_of_state)
+        setup = stage.setup(album=None)
+        folder = replace(setup.folders[0], on_delete="trash", delete_after=600.0)
+
+        def person(*, trashes: bool) -> Checksum:
+            asset = next(one for one in stage.server.assets if one.original_file_name == "a.raw")
+            when = stage.server.stamp() if trashes else None
+            stage.server.assets.put(replace(asset, trashed_at=when))
+            return Checksum(bytes.fromhex(asset.checksum))
+
+        def trashed() -> list[str]:
+            return [one.name for one in stored_assets(stage.server) if one.trashed]
+
+        async with stage.daemon(replace(setup, folders=(folder,))) as engine:
+            for name in (b"a.raw", b"b.raw"):
+                stage.disk.write(b"d/" + name, name, stage.clock.now())
+            await until(lambda: len(stored_assets(stage.server)) == 2, within=900)
+            await until(lambda: not engine.crew.busy, within=60)
+            stage.disk.remove(b"d/a.raw")
+            await until(lambda: trashed() == ["a.raw"], within=900)
+            await anyio.sleep(60)
+            if by_hand:
+                stones = {person(trashes=False): Why.BACK}
+                with closing(open_beside(folder_of_state / "state.db")) as database:
+                    tombstones.write(database, AccountId(1), stones, stage.clock.now())
+                person(trashes=True)
+            stage.disk.write(b"d/again.raw", b"a.raw", stage.clock.now())
+            await anyio.sleep(180)
+            return trashed()
+
+    assert simulate(partial(scenario, by_hand=False), seed=3) == []
+    assert simulate(partial(scenario, by_hand=True), seed=3) == ["a.raw"]
