@@ -79,7 +79,7 @@ async def run(
         if database.moved_aside:
             log.warning("state_rebuilt", moved_aside=str(database.moved_aside))
         with closing(database):
-            engine = Engine(setup, this_machine(setup.limits), database, tell)
+            engine = Engine(setup, this_machine(setup.limits, setup.folders), database, tell)
             process = _Process(engine, database, wishes)
             with closing(process):
                 code = await process.live()
@@ -196,7 +196,7 @@ class _Process:
             systemd.reloading()
             try:
                 setup = await anyio.to_thread.run_sync(self._wishes.reread, abandon_on_cancel=True)
-                await vet(setup, self.engine.setup, this_machine(setup.limits))
+                await vet(setup, self.engine.setup, this_machine(setup.limits, setup.folders))
                 self._listening.move(setup.health)
             except Exception as error:
                 log.error("reload_refused", error=str(error))  # noqa: TRY400 - a sentence for people
@@ -216,7 +216,7 @@ class _Process:
     def _take_over(self, setup: Setup) -> None:
         """Another engine over the same state; what only memory knew of a person's wishes stays."""
         engine = Engine(
-            setup, this_machine(setup.limits), self._database, self._wishes.tell,
+            setup, this_machine(setup.limits, setup.folders), self._database, self._wishes.tell,
             self.engine.measures,
         )  # fmt: skip
         engine.crew.paused.update(self.engine.crew.paused)

@@ -24,7 +24,7 @@ from immich_sync.filesystem.allowances import (
     is_read_only,
     watch_limit,
 )
-from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.following import disk_for
 from immich_sync.filesystem.mounts import mode_for
 from immich_sync.filesystem.scan import Policy, walk
 from immich_sync.firstlook import NEEDED
@@ -51,7 +51,7 @@ async def examine(setup: Setup) -> Examination:
 
     One of them is 2 MB long; uploads are announced and never made. Raises nothing but bugs.
     """
-    surroundings = this_machine(setup.limits)
+    surroundings = this_machine(setup.limits, setup.folders)
     names = ", ".join(one.name for one in setup.folders)
     findings = [Finding("configuration", "", OK, f"It can be used. Folders: {names}.")]
     findings += state(Path(setup.state))
@@ -63,6 +63,7 @@ async def examine(setup: Setup) -> Examination:
             lane = surroundings.hashing(folder)
             findings.append(await surroundings.blocking(lane, cleanup, folder))
         findings += grounds.folder(folder.name, ground_at(folder.root), contents, mode)
+        findings += [grounds.links(folder.name, mode)] if folder.follow_symlinks else []
         needed = grounds.drop_ins(folder.name, shown(folder.root), writes=folder.cleans)
         findings += [needed] if needed else []
         watched += contents.directories if mode != "poll" else 0
@@ -106,7 +107,7 @@ def look_through(folder: Folder) -> Contents:
     """What a scan would meet. Blocks."""
     files = directories = total = largest = 0
     unlisted: list[str] = []
-    for one in walk(LocalDisk(), folder.root, Policy.of(folder)):
+    for one in walk(disk_for([folder]), folder.root, Policy.of(folder)):
         directories += 1
         if one.trouble:
             unlisted.append(one.trouble)
@@ -122,7 +123,7 @@ def cleanup(folder: Folder) -> Finding:
     """Whether this user may take files out of the folder. Blocks."""
     root = Path(os.fsdecode(folder.root))
     closed = 0
-    for one in walk(LocalDisk(), folder.root, Policy.of(folder)):
+    for one in walk(disk_for([folder]), folder.root, Policy.of(folder)):
         place = root / os.fsdecode(one.directory)
         closed += not os.access(place, os.W_OK | os.X_OK)
     aside = os.fsdecode(folder.quarantine_dir)
@@ -187,4 +188,6 @@ async def _way(name: str, immich: Immich, largest: int) -> Finding:
 
 
 def _mode(folder: Folder) -> str:
-    return mode_for(folder.root) if folder.watch == "auto" else folder.watch
+    if folder.watch != "auto":
+        return folder.watch
+    return mode_for(folder.root, follows=folder.follow_symlinks)

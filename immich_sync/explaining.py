@@ -15,9 +15,10 @@ from immich_sync.core.folder import Folder, Setup
 from immich_sync.core.media import motion_of, sidecar_of, still_of
 from immich_sync.core.naming import shown
 from immich_sync.core.outlook import Prospect, outlook
+from immich_sync.core.ports import Entry
 from immich_sync.core.types import Activity, Completeness, Place, SidecarSent, Stamp, below
 from immich_sync.filesystem.digest import judge
-from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.following import disk_for
 from immich_sync.filesystem.scan import Policy
 from immich_sync.filesystem.sidecars import read_sidecar
 from immich_sync.filesystem.taking import SIDECAR, Taking, taking
@@ -48,7 +49,7 @@ def explain(setup: Setup, path: bytes, *, now: float, live: Live | None = None) 
     if not relative:
         sight = Sight("directory", taken=True, rule="", reason="it is a folder's root", by="")
         return _nothing_known(path, sight)
-    seen = taking(folder.root, relative, Policy.of(folder))
+    seen = taking(folder.root, relative, Policy.of(folder), follows=folder.follow_symlinks)
     known = _dossier(setup, folder, relative)
     return _explained(setup, folder, relative, seen, known, live, now)
 
@@ -153,7 +154,7 @@ def _explained(
 def _look(folder: Folder, relative: bytes, seen: Taking) -> tuple[Stamp | None, Completeness]:
     if seen.lies != "file":
         return None, Completeness.UNKNOWN
-    disk = LocalDisk()
+    disk = disk_for([folder])
     try:
         if seen.taken:
             return judge(disk, folder.root, relative)
@@ -165,10 +166,12 @@ def _look(folder: Folder, relative: bytes, seen: Taking) -> tuple[Stamp | None, 
 def _beside(folder: Folder, relative: bytes) -> frozenset[bytes]:
     """The names of the regular files in the same directory."""
     try:
-        entries = LocalDisk().list(folder.root, relative.rpartition(b"/")[0])
+        entries = disk_for([folder]).list(folder.root, relative.rpartition(b"/")[0])
     except OSError:
         return frozenset()
-    return frozenset(name for name, stamp in entries if stamp is not None)
+    return frozenset(
+        one.name for one in entries if isinstance(one, Entry) and one.stamp is not None
+    )
 
 
 def _marks(stamp: Stamp | None) -> Marks | None:
@@ -204,7 +207,7 @@ def _sidecar(
     if found is None:
         return ""
     try:
-        read = read_sidecar(LocalDisk(), folder.root, directory, name, wall=now)
+        read = read_sidecar(disk_for([folder]), folder.root, directory, name, wall=now)
     except FileTrouble as trouble:
         return f"{shown(found)}: {trouble}"
     if read is None:

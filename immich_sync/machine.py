@@ -6,7 +6,7 @@ simulated run replaces.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import ParamSpec, TypeVar
 
@@ -18,7 +18,7 @@ from immich_sync.core.folder import Account, Folder, Limits
 from immich_sync.core.ports import ChangeSource, Lane
 from immich_sync.engine import Surroundings
 from immich_sync.filesystem.allowances import is_for_all_to_read
-from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.following import disk_for
 from immich_sync.filesystem.mounts import hash_lane
 from immich_sync.filesystem.scan import Policy, skips, takes
 from immich_sync.filesystem.watch import Patience, watching
@@ -59,8 +59,8 @@ class Threads:
         return await anyio.to_thread.run_sync(lambda: function(*args, **kwargs), limiter=limiter)
 
 
-def this_machine(limits: Limits) -> Surroundings:
-    """The surroundings of a daemon that runs here."""
+def this_machine(limits: Limits, folders: Iterable[Folder] = ()) -> Surroundings:
+    """The surroundings of a daemon that runs here over these folders."""
     clock = WallClock()
 
     def watch(folder: Folder) -> AbstractAsyncContextManager[ChangeSource]:
@@ -72,7 +72,10 @@ def this_machine(limits: Limits) -> Surroundings:
             return name != NOMEDIA and not takes(policy, directory, name)
 
         patience = Patience(check=folder.root_check)
-        return watching(folder.root, mode=folder.watch, skip=skip, patience=patience)
+        return watching(
+            folder.root, mode=folder.watch, skip=skip, patience=patience,
+            follows=folder.follow_symlinks,
+        )  # fmt: skip
 
     def link(account: Account, limits: Limits) -> AbstractAsyncContextManager[Immich]:
         if account.key_file and is_for_all_to_read(account.key_file):
@@ -85,7 +88,7 @@ def this_machine(limits: Limits) -> Surroundings:
     return Surroundings(
         clock=clock,
         blocking=Threads(),
-        disk=LocalDisk(),
+        disk=disk_for(folders),
         watch=watch,
         hashing=lambda folder: hash_lane(folder.root, limits.hash_threads),
         connect=link,

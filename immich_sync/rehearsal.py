@@ -75,7 +75,7 @@ class _Count:
 
 async def rehearse(setup: Setup) -> Rehearsal:
     """Scan, hash and ask, and change nothing. Raises ServerTrouble."""
-    surroundings = this_machine(setup.limits)
+    surroundings = this_machine(setup.limits, setup.folders)
     async with AsyncExitStack() as connections:
         servers: dict[str, Immich] = {}
         for account in setup.accounts:

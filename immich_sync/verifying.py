@@ -97,7 +97,7 @@ async def verify(
     Refused, NotImmich and Untrusted if a server will not answer at all, ServerTrouble if it cannot
     be reached, and StateTrouble; a server that fails later on leaves files unverified.
     """
-    surroundings = this_machine(setup.limits)
+    surroundings = this_machine(setup.limits, setup.folders)
     wanted = {folder.account for folder in setup.folders}
     async with AsyncExitStack() as connections:
         store = await connections.enter_async_context(_ledger(setup, surroundings))

@@ -22,9 +22,9 @@ _TOGETHER = (("album", "album_id"), ("scan_at", "scan_every"))
 """Keys of which a folder says one: it then leaves the other one's default alone."""
 
 _AS_THEY_ARE = {
-    "include_hidden", "settle", "poll_interval", "root_check", "scan_at", "scan_every", "watch",
-    "trashed", "on_delete", "delete_after", "expect_new", "after_upload", "cleanup_after",
-    "quarantine_for", "deletes_reach_phone",
+    "include_hidden", "follow_symlinks", "settle", "poll_interval", "root_check", "scan_at",
+    "scan_every", "watch", "trashed", "on_delete", "delete_after", "expect_new", "after_upload",
+    "cleanup_after", "quarantine_for", "deletes_reach_phone",
 }  # fmt: skip
 """Keys that mean in a `Folder` what they mean in the file; the others are read here."""
 
@@ -65,6 +65,7 @@ def _folder(written: Written, number: int, name: str, root: bytes) -> Folder:
             f'after_upload = "{rules.after_upload}" empties this folder by itself, and what is'
             ' gone from it would go into Immich\'s trash; write on_delete = "ignore"',
         )
+    _check_links(written, ("folders", number), rules)
     said = rules.model_dump(include=_AS_THEY_ARE, exclude_none=True)
     return Folder(
         name=name,
@@ -76,6 +77,25 @@ def _folder(written: Written, number: int, name: str, root: bytes) -> Folder:
         quarantine_dir=quarantine_of(written, ("folders", number), rules),
         **said,
     )
+
+
+def _check_links(written: Written, key: tuple[str | int, ...], rules: FolderRules) -> None:
+    """What is behind a link is not the folder's own: nothing is to be deleted over it."""
+    if not rules.follow_symlinks:
+        return
+    if rules.after_upload not in {None, "keep"}:
+        raise written.wrong(
+            (*key, "follow_symlinks"),
+            f'after_upload = "{rules.after_upload}" would take away what links lead to, elsewhere;'
+            ' write after_upload = "keep", or a [[folders]] of its own for each of these places',
+        )
+    if rules.on_delete == "trash":
+        raise written.wrong(
+            (*key, "follow_symlinks"),
+            'with on_delete = "trash" a disk that is not mounted behind a link would look like'
+            ' photos that were deleted; write on_delete = "ignore", or a [[folders]] of its own for'
+            " each of these places",
+        )
 
 
 def _merged(defaults: FolderRules, table: FolderRules) -> FolderRules:

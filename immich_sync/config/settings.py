@@ -77,6 +77,10 @@ class FolderRules(_Table):
     them."""
     include_hidden: YesOrNo | None = None
     """Whether names that begin with a dot count as well."""
+    follow_symlinks: YesOrNo | None = None
+    """Whether what symbolic links in the folder lead to is uploaded as well, wherever it lies. Only
+    where nobody else writes: they could name any file. Not together with `after_upload` or
+    `on_delete`."""
     settle: Duration | None = None
     """How long a file must hold still if nothing tells that it is whole."""
     poll_interval: Duration | None = None

@@ -48,6 +48,7 @@ class Folder:
     album_id: AlbumId | None = None  # wins over `album`
     ignore: IgnorePatterns = field(default_factory=lambda: compile_ignore(()))
     include_hidden: bool = False
+    follow_symlinks: bool = False  # whether what links below the root lead to belongs to it
     settle: float = 10.0
     poll_interval: float = 60.0
     root_check: float = 30.0  # between two looks at the root: a mount goes without any event

@@ -113,6 +113,18 @@ def folder(name: str, ground: Ground, contents: Contents, mode: str) -> list[Fin
     return [Finding("folder", name, OK, said)]
 
 
+def links(name: str, mode: str) -> Finding:
+    """What it means that links below the folder are followed; `mode` is how it is watched."""
+    said = (
+        "Symbolic links are followed: who may write into the folder has any file uploaded that this"
+        " user may read."
+    )
+    if mode == "inotify":
+        said += " What is new behind a link to a directory is found by the daily scan only."
+        return Finding("folder", name, WARNING, said, "Leave watch out: it is then polled besides.")
+    return Finding("folder", name, OK, f"{said} What lies behind them is found by scanning.")
+
+
 def drop_ins(name: str, root: str, *, writes: bool) -> Finding | None:
     """What the systemd service needs besides to see the folder, or to write to it; None: nothing.
 

@@ -70,6 +70,13 @@ class Entry(NamedTuple):
     stamp: Stamp | None
 
 
+class Link(NamedTuple):
+    """A symbolic link in a listing that is passed over, by which rule."""
+
+    name: bytes
+    rule: str
+
+
 @dataclass(frozen=True, slots=True)
 class RootIdentity:
     """What tells one mounted file system from another, steady across boots (so no st_dev)."""
@@ -95,13 +102,14 @@ class Disk(Protocol):
     """Where photos lie. A root is an absolute path, all else is relative to it (b"" is the root).
 
     No component below the root may be a symbolic link, or the call fails: a tree that others
-    write to must not lead out of itself.
+    write to must not lead out of itself. Where a person wants links of a root followed, what they
+    lead to lies where they are, and a link that cannot be followed is told by its rule.
     """
 
-    def list(self, root: bytes, directory: bytes) -> list[Entry]:
+    def list(self, root: bytes, directory: bytes) -> Sequence[Entry | Link]:
         """Regular files and directories in `directory`, in the order of their names.
 
-        Symbolic links and special files are left out. Raises OSError.
+        Symbolic links that are not followed, and special files, are left out. Raises OSError.
         """
         ...
 

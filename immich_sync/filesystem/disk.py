@@ -46,7 +46,7 @@ class LocalDisk:
         encode = os.fsencode  # scandir on a descriptor tells names as text
         entries: list[Entry] = []
         try:
-            keeps = self._keeps(os.fstat(descriptor).st_dev)
+            keeps = self.keeps(os.fstat(descriptor).st_dev)
             with os.scandir(descriptor) as found:
                 for each in found:
                     if each.is_dir(follow_symlinks=False):
@@ -73,10 +73,10 @@ class LocalDisk:
         except OSError as error:
             if error.errno in _NOTHING_THERE | _A_LINK_ON_THE_WAY:
                 return None
-            raise _trouble(root, relative, error) from error
+            raise trouble_of(root, relative, error) from error
         if not stat.S_ISREG(found.st_mode):
             return None
-        return _stamp(found, keeps=self._keeps(found.st_dev))
+        return stamp_of(found, keeps=self.keeps(found.st_dev))
 
     def open(self, root: bytes, relative: bytes) -> "OpenFile":
         """The regular file at `relative`. Raises FileVanished or FileUnreadable.
@@ -84,14 +84,14 @@ class LocalDisk:
         Raises FileChanged if another directory lies at the root than was identified last.
         """
         try:
-            descriptor = open_beneath(root, relative, FILE, self._roots.get(root))
+            descriptor = open_beneath(root, relative, FILE, self.expected(root))
         except OSError as error:
-            raise _trouble(root, relative, error) from error
+            raise trouble_of(root, relative, error) from error
         opened = OpenFile(descriptor, relative)
         try:
             found = opened.status()
             if stat.S_ISREG(found.st_mode):
-                opened.keeps_inodes = self._keeps(found.st_dev)
+                opened.keeps_inodes = self.keeps(found.st_dev)
                 return opened
         except BaseException:
             opened.close()
@@ -133,7 +133,7 @@ class LocalDisk:
                 return 0
             if error.errno in _A_LINK_ON_THE_WAY:
                 return 1
-            raise _trouble(root, relative, error) from error
+            raise trouble_of(root, relative, error) from error
 
     def unlink(self, source: Source, root: bytes, relative: bytes, stamp: Stamp) -> None:
         """The name is gone. Raises FileChanged or FileTrouble."""
@@ -144,7 +144,12 @@ class LocalDisk:
         """The file lies at `to` and nowhere else. Raises FileChanged or FileTrouble."""
         move(_held(source), root, relative, stamp, to)
 
-    def _keeps(self, device: int) -> bool:
+    def expected(self, root: bytes) -> tuple[int, int] | None:
+        """What `open_beneath` must find at the root: its st_dev and inode, last identified."""
+        return self._roots.get(root)
+
+    def keeps(self, device: int) -> bool:
+        """Whether files of this st_dev keep their inode numbers."""
         known = self._keeps_inodes.get(device)
         if known is None:
             known = self._keeps_inodes[device] = device_keeps_inodes(device)
@@ -161,7 +166,7 @@ class OpenFile:
 
     def stamp(self) -> Stamp:
         """The open file's stamp now. Raises FileUnreadable."""
-        return _stamp(self.status(), keeps=self.keeps_inodes)
+        return stamp_of(self.status(), keeps=self.keeps_inodes)
 
     def status(self) -> os.stat_result:
         """All that the disk says of the open file. Raises FileUnreadable."""
@@ -224,7 +229,7 @@ def look(each: Listed, *, keeps: bool) -> Stamp:
     stamp that no file has, so that it is due, and whoever then reads it says why he cannot.
     """
     try:
-        return _stamp(each.stat(follow_symlinks=False), keeps=keeps)
+        return stamp_of(each.stat(follow_symlinks=False), keeps=keeps)
     except OSError as error:
         if error.errno not in _ONE_FILES:
             raise
@@ -237,14 +242,16 @@ def _held(source: Source) -> OpenFile:
     return source
 
 
-def _stamp(found: os.stat_result, *, keeps: bool) -> Stamp:
+def stamp_of(found: os.stat_result, *, keeps: bool) -> Stamp:
+    """The stamp that a status tells; `keeps`: whether inodes there are worth anything."""
     mtime_ns = found.st_mtime_ns
     if not -_AGES <= mtime_ns <= _AGES:  # a date that no database holds is kept as the last one
         mtime_ns = _AGES if mtime_ns > 0 else -_AGES
     return Stamp(found.st_size, mtime_ns, found.st_ino if keeps else 0, found.st_ctime_ns)
 
 
-def _trouble(root: bytes, relative: bytes, error: OSError) -> FileTrouble:
+def trouble_of(root: bytes, relative: bytes, error: OSError) -> FileTrouble:
+    """What an error at `relative` means to its file."""
     if isinstance(error, Swapped):
         return FileChanged(
             f"{shown(relative)} is not read: {shown(root)} is not the folder it was a moment ago."

@@ -142,10 +142,14 @@ def is_remote(filesystem: str) -> bool:
     return filesystem in _REMOTE
 
 
-def mode_for(root: bytes) -> str:
-    """How to notice changes below `root`: inotify, poll or both."""
+def mode_for(root: bytes, *, follows: bool = False) -> str:
+    """How to notice changes below `root`: inotify, poll or both.
+
+    `follows`: links lead out of it, to where no event comes from.
+    """
     mount = mount_of(root)
-    return watch_mode(mount.filesystem) if mount else "inotify"
+    mode = watch_mode(mount.filesystem) if mount else "inotify"
+    return "both" if follows and mode == "inotify" else mode
 
 
 def keeps_inodes(mount: Mount) -> bool:
@@ -197,15 +201,23 @@ def immich_storage(root: bytes) -> bytes | None:
     (Immich 3.1: storage.service). Looks at the root, above it, and two levels below it.
     """
     root = os.path.abspath(root)  # noqa: PTH100 -- paths are bytes
-    above = [root]
-    while (parent := os.path.dirname(above[-1])) != above[-1]:  # noqa: PTH120 -- paths are bytes
-        above.append(parent)
     children = _directories_in(root)
     grandchildren = (one for child in children for one in _directories_in(child))
-    for directory in chain(above, children, grandchildren):
-        if os.path.isfile(os.path.join(directory, IMMICH_MARKER)):  # noqa: PTH113,PTH118 -- bytes
-            return directory
-    return None
+    inside = (one for one in chain(children, grandchildren) if _is_marked(one))
+    return immich_above(root) or next(inside, None)
+
+
+def immich_above(path: bytes) -> bytes | None:
+    """The directory of Immich's own storage that an absolute path is or lies in, or None."""
+    while not _is_marked(path):
+        path, below = os.path.dirname(path), path  # noqa: PTH120 -- paths are bytes
+        if path == below:
+            return None
+    return path
+
+
+def _is_marked(directory: bytes) -> bool:
+    return os.path.isfile(os.path.join(directory, IMMICH_MARKER))  # noqa: PTH113,PTH118 -- bytes
 
 
 def _directories_in(directory: bytes) -> list[bytes]:

@@ -22,7 +22,7 @@ from immich_sync.core.media import (
     ignored_name,
 )
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Disk, Entry
+from immich_sync.core.ports import Disk, Entry, Link
 from immich_sync.filesystem.mounts import IMMICH_MARKER
 from immich_sync.filesystem.watchtree import Skip
 
@@ -125,6 +125,9 @@ def _listed(disk: Disk, root: bytes, directory: bytes, policy: Policy) -> Listin
     others: Counter[bytes] = Counter()
     types = policy.types
     for entry in entries:
+        if isinstance(entry, Link):
+            ignored[entry.rule] += 1
+            continue
         name, stamp = entry
         if rule := _rule(policy, directory, name, is_directory=stamp is None):
             ignored[rule] += 1
@@ -188,13 +191,13 @@ def _lies_there(disk: Disk, root: bytes, relative: bytes) -> bool:
         return False
 
 
-def _has_file(entries: Sequence[Entry], name: bytes) -> bool:
+def _has_file(entries: Sequence[Entry | Link], name: bytes) -> bool:
     place = bisect_left(entries, name, key=_name)
     found = entries[place] if place < len(entries) else None
-    return found is not None and found.name == name and found.stamp is not None
+    return isinstance(found, Entry) and found.name == name and found.stamp is not None
 
 
-def _name(entry: Entry) -> bytes:
+def _name(entry: Entry | Link) -> bytes:
     return entry.name
 
 

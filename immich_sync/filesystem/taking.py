@@ -6,12 +6,14 @@ its root, in the order in which a scan would meet each rule.
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
 from immich_sync.core.ignore import NOMEDIA, ignored_name
 from immich_sync.core.media import Kind, extension_of
 from immich_sync.core.naming import shown
 from immich_sync.core.types import below
+from immich_sync.filesystem.following import REASONS, rule_of
 from immich_sync.filesystem.mounts import IMMICH_MARKER
 from immich_sync.filesystem.scan import IMMICH_STORAGE, Policy
 
@@ -38,20 +40,25 @@ class Taking:
         return self.lies == "file" and not self.rule
 
 
-def taking(root: bytes, relative: bytes, policy: Policy) -> Taking:
-    """How a scan of `root` treats `relative`, which need not be there. Never raises, but blocks."""
+def taking(root: bytes, relative: bytes, policy: Policy, *, follows: bool = False) -> Taking:
+    """How a scan of `root` treats `relative`, which need not be there. Never raises, but blocks.
+
+    `follows`: whether links below the root are followed.
+    """
     parts = relative.split(b"/")
     above = b""
     for name in parts[:-1]:
         here = below(above, name)
         rule = _marker(root, above) or _named(policy, above, name, is_directory=True)
-        rule = rule or _on_the_way(root, here)
+        rule = rule or (_not_followed if follows else _on_the_way)(root, here)
         if rule:
             return Taking(_lies(root, relative), *rule)
         above = here
-    lies = _lies(root, relative)
+    lies = _lies(root, relative, follows=follows)
     is_directory = lies == "directory"
     rule = _marker(root, above) or _named(policy, above, parts[-1], is_directory=is_directory)
+    if not rule and follows:
+        rule = _not_followed(root, relative)
     if not rule and not is_directory:
         rule = _by_kind(policy, relative, lies)
     return Taking(lies, *rule) if rule else Taking(lies)
@@ -88,6 +95,14 @@ def _on_the_way(root: bytes, directory: bytes) -> tuple[str, str, bytes] | None:
     return LINK, reason, directory
 
 
+def _not_followed(root: bytes, relative: bytes) -> tuple[str, str, bytes] | None:
+    try:
+        rule = rule_of(root, relative)
+    except OSError:
+        return None
+    return None if rule is None else (rule, REASONS[rule], relative)
+
+
 def _by_kind(policy: Policy, relative: bytes, lies: str) -> tuple[str, str, bytes] | None:
     if lies == "link":
         return _LINK[0], _LINK[1], relative
@@ -106,10 +121,13 @@ def _by_kind(policy: Policy, relative: bytes, lies: str) -> tuple[str, str, byte
 _LINK = (LINK, "it is a symbolic link, and links are not followed")
 
 
-def _lies(root: bytes, relative: bytes) -> str:
+def _lies(root: bytes, relative: bytes, *, follows: bool = False) -> str:
     path = below(root.rstrip(b"/"), relative)
     try:
         mode = os.lstat(path).st_mode
+        if follows and stat.S_ISLNK(mode):
+            with suppress(OSError):  # it leads nowhere: then it is a link
+                mode = os.stat(path).st_mode  # noqa: PTH116 - a path of bytes
     except (FileNotFoundError, NotADirectoryError):
         return "nothing"
     except OSError:

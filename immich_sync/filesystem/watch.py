@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -51,17 +52,25 @@ def nothing(directory: bytes, name: bytes, is_directory: bool) -> bool:  # noqa:
 
 @asynccontextmanager
 async def watching(
-    root: bytes, *, mode: str = "auto", skip: Skip = nothing, patience: Patience | None = None
+    root: bytes,
+    *,
+    mode: str = "auto",
+    skip: Skip = nothing,
+    patience: Patience | None = None,
+    follows: bool = False,
 ) -> AsyncIterator[ChangeSource]:
     """A change source for `root`; when it is given, every directory is watched: scan then.
 
-    `mode` is auto, inotify, both or poll; in poll mode the source never speaks. A watcher that
-    cannot start or breaks is replaced, and a scan asked for; until then the mode is degraded.
-    Never raises over the disk. Its threads are told to end when it is left, and not waited for:
-    one of them may hang on a disk that died.
+    `mode` is auto, inotify, both or poll; in poll mode the source never speaks. Whatever `follows`
+    says, only what lies below the root itself is watched: for auto, links are polled besides. A
+    watcher that cannot start or breaks is replaced, and a scan asked for; until then the mode is
+    degraded. Never raises over the disk. Its threads are told to end when it is left, and not
+    waited for: one of them may hang on a disk that died.
     """
     if mode == "auto":
-        mode = await anyio.to_thread.run_sync(mode_for, root, abandon_on_cancel=True)
+        mode = await anyio.to_thread.run_sync(
+            partial(mode_for, root, follows=follows), abandon_on_cancel=True
+        )
     source = _Source(root, mode, skip, patience or Patience())
     if mode == "poll":
         yield source
