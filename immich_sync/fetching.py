@@ -17,7 +17,7 @@ from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, SyncTroub
 from immich_sync.core.ports import Blocking
 from immich_sync.core.types import AlbumId, AssetId
 from immich_sync.downloading import Arrived, Download, Wanted
-from immich_sync.filesystem.landing import InTheWay
+from immich_sync.filesystem.claiming import InTheWay
 from immich_sync.immich import download
 from immich_sync.immich.client import Immich
 from immich_sync.immich.download import Link

@@ -18,7 +18,8 @@ from immich_sync.core.errors import FileTrouble
 from immich_sync.core.filenames import chosen, numbered
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Blocking, Lane
-from immich_sync.filesystem.landing import checksum_of, in_the_way, tidy
+from immich_sync.filesystem.claiming import in_the_way, tidy
+from immich_sync.filesystem.landing import checksum_of
 from immich_sync.immich.download import Info, Part
 
 OnExists = Literal["error", "skip", "overwrite", "rename"]

@@ -22,7 +22,7 @@ from immich_sync import (
 )
 from immich_sync.assets import DownloadResult, OnExists
 from immich_sync.downloading import Corrupt, Unprovable
-from immich_sync.filesystem.landing import InTheWay
+from immich_sync.filesystem.claiming import InTheWay
 from immich_sync.immich.download import Unavailable
 from immich_sync.sandbox import ResetResponse, Sandbox, Status
 from tests.library import EARLIER, Spy, call, listed, write, write_photo

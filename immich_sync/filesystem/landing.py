@@ -9,30 +9,29 @@ be on the disk. It is there before the first byte; without it a `.temp` is someb
 """
 
 import errno
-import fcntl
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from immich_sync.core.errors import FileTrouble
-from immich_sync.core.filenames import suffixed
-from immich_sync.core.naming import shown
 from immich_sync.core.types import Checksum
-from immich_sync.filesystem.leftovers import ORIGIN, Foreign, Origin, note_origin, read_origin
+from immich_sync.filesystem.claiming import (
+    claim,
+    in_the_way,
+    known,
+    lies_there,
+    record_of,
+    said,
+    temp_of,
+)
+from immich_sync.filesystem.leftovers import Origin, note_origin
 
-TEMP = ".temp"
-"""What is behind a name while its file is not whole."""
 SYNC_EVERY = 64 * 1024 * 1024
 """Bytes after which what was written is brought onto the disk, to be gone on with."""
 _BLOCK = 1024 * 1024
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
-
-
-class InTheWay(FileTrouble):
-    """Another file has the name already, or another program is downloading to it."""
 
 
 def checksum_of(path: Path) -> Checksum:
@@ -54,8 +53,8 @@ class Landing:
         self.target = target
         self.size = 0  # bytes that are there
         self._what = what
-        self.temp = _temp(target)
-        self._record = _record(target)
+        self.temp = temp_of(target)
+        self._record = record_of(target)
         self._descriptor = descriptor
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._origin: Origin | None = None  # as it stands in the record
@@ -72,7 +71,7 @@ class Landing:
         nothing but zeros behind it. Raises FileTrouble.
         """
         with _translated(self.target):
-            origin = _known(self.target)
+            origin = known(self.target)
             if origin is None or origin.what != self._what or origin.validator is None:
                 self.restart()
                 return
@@ -144,7 +143,7 @@ class Landing:
         """Nothing is left of it."""
         self._origin = None
         with suppress(OSError):
-            if _lies_there(self._descriptor, self.temp):
+            if lies_there(self._descriptor, self.temp):
                 self.temp.unlink()
                 self._record.unlink(missing_ok=True)
 
@@ -169,10 +168,8 @@ class Landing:
         self._origin = origin
 
     def _put(self, *, overwrite: bool) -> None:
-        if not _lies_there(self._descriptor, self.temp):
-            raise FileTrouble(
-                f"{_said(self.temp)} was moved away or replaced while it was written."
-            )
+        if not lies_there(self._descriptor, self.temp):
+            raise FileTrouble(f"{said(self.temp)} was moved away or replaced while it was written.")
         if not overwrite:
             try:
                 # Unlike a rename, a link never takes the place of what is there.
@@ -198,92 +195,16 @@ def land_at(target: Path, what: str) -> Landing:
     """
     while True:
         with _translated(target):
-            descriptor = _claim(target)
+            descriptor = claim(target)
+            if descriptor is None:
+                continue
             try:
-                if _is_ours_alone(descriptor, target):
-                    landing = Landing(target, descriptor, what)
-                    landing.resume()
-                    return landing
+                landing = Landing(target, descriptor, what)
+                landing.resume()
             except BaseException:
                 os.close(descriptor)
                 raise
-            os.close(descriptor)
-
-
-def tidy(target: Path) -> None:
-    """A `.temp` that is a second name of the finished file is gone: a crash had left it."""
-    with suppress(OSError, InTheWay):
-        if _known(target) is not None and os.path.samestat(_temp(target).lstat(), target.lstat()):
-            _temp(target).unlink()
-            _record(target).unlink()
-
-
-def _claim(target: Path) -> int:
-    """The open `.temp`, held against other programs."""
-    path = _temp(target)
-    _known(target)
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise InTheWay(f"{_said(target)} is being downloaded by another program.") from None
-    except OSError:  # a file system that cannot lock: nobody else is assumed
-        return descriptor
-    return descriptor
-
-
-def _is_ours_alone(descriptor: int, target: Path) -> bool:
-    """Whether the claimed file may be written to. Raises InTheWay if it is none of ours."""
-    path, held = _temp(target), os.fstat(descriptor)
-    if not _lies_there(descriptor, path):
-        return False  # another program has just put it in place
-    unknown = _known(target) is None
-    if not stat.S_ISREG(held.st_mode) or (unknown and (held.st_size or held.st_nlink > 1)):
-        raise _none_of_ours(path)
-    if held.st_nlink > 1:  # a crash in `_put`: this is the finished file by its other name
-        path.unlink()
-        return False
-    return True
-
-
-def _lies_there(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
-def _known(target: Path) -> Origin | None:
-    """The record of an earlier download, if there is one. Raises InTheWay if it is none."""
-    try:
-        return read_origin(_record(target))
-    except Foreign:
-        raise _none_of_ours(_record(target)) from None
-
-
-def _temp(target: Path) -> Path:
-    return target.with_name(suffixed(target.name, TEMP))
-
-
-def _record(target: Path) -> Path:
-    return target.with_name(suffixed(target.name, ORIGIN))
-
-
-def _none_of_ours(path: Path) -> InTheWay:
-    return InTheWay(
-        f"{_said(path)} was not made by a download of ours, and its name is needed for one;"
-        " move it away."
-    )
-
-
-def in_the_way(target: Path) -> InTheWay:
-    """The trouble with a name that is taken."""
-    return InTheWay(
-        f"{_said(target)} exists and is another file; move it away, or choose what is"
-        " to be done then by on_exists (--on-exists): skip, overwrite or rename."
-    )
+            return landing
 
 
 @contextmanager
@@ -296,8 +217,4 @@ def _translated(target: Path) -> Iterator[None]:
 
 
 def _trouble(path: Path, done: str, error: OSError) -> FileTrouble:
-    return FileTrouble(f"{_said(path)} cannot be {done}: {error.strerror}.")
-
-
-def _said(path: Path) -> str:
-    return shown(os.fsencode(path))
+    return FileTrouble(f"{said(path)} cannot be {done}: {error.strerror}.")

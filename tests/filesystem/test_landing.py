@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from immich_sync.core.errors import FileTrouble
-from immich_sync.filesystem.landing import InTheWay, checksum_of, land_at, tidy
+from immich_sync.filesystem.claiming import InTheWay, tidy
+from immich_sync.filesystem.landing import checksum_of, land_at
 from tests.library import listed
 
 
