@@ -7,6 +7,7 @@ nothing and does nothing: that no single missing fact is overlooked can be tried
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.media import Kind, kind_of
@@ -174,8 +175,24 @@ def _keep(why: str) -> Verdict:
 
 
 def waited(since: float, now: float, jumps: Iterable[Jump]) -> float:
-    """Seconds that really passed since then, what the clock's jumps made of them left out."""
-    return now - since - sum(jump.by for jump in jumps if jump.at >= since)
+    """Seconds that really passed since then, what the clock's jumps made of them left out.
+
+    `jumps` are in the order in which they happened. A time that the clock showed twice, before it
+    was set back and after, is taken to be the later one, and one that it skipped to be when it
+    had skipped it: in doubt, less was waited.
+    """
+    known = list(jumps)
+    begin, skipped = -inf, sum(one.by for one in known)
+    found: list[float] = []
+    for one in (*known, None):
+        if begin <= since <= (now if one is None else one.at):
+            found.append(now - since - skipped)
+        if one is not None:
+            begin = one.at + one.by
+            skipped -= one.by
+            if one.at < since < begin:
+                found.append(now - begin - skipped)
+    return min(found, default=now - since)
 
 
 def ripe_at(
