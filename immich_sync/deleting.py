@@ -4,7 +4,7 @@ Its own module because it alone takes something out of people's sight: it waits,
 anew at the last moment, and writes its intent down before it sends it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -21,11 +21,11 @@ from immich_sync.core.departure import (
     Verdict,
     decide,
 )
-from immich_sync.core.errors import NotImmich, Refused, ServerTrouble, SyncTrouble
+from immich_sync.core.errors import FileTrouble, NotImmich, Refused, ServerTrouble, SyncTrouble
 from immich_sync.core.folder import Folder
-from immich_sync.core.ports import Lane
+from immich_sync.core.ports import Hands, Lane
 from immich_sync.core.tombstones import Why
-from immich_sync.core.types import AccountId, Activity, AssetId, Checksum, FolderId, Hold
+from immich_sync.core.types import AccountId, Activity, AssetId, Checksum, FolderId, Hold, Place
 from immich_sync.immich import trash
 from immich_sync.immich.check import Presence, bulk_check
 from immich_sync.immich.client import Immich
@@ -228,6 +228,14 @@ class Deleter:
             )
         )
         doomed = [one for one in doomed if one.departed.place in gone]
+        linked = await self._world.blocking(
+            mirrored.looking, _still_named, self._world.disk, mirrored.folder.root, gone
+        )
+        if linked:
+            why = "A symbolic link, or something else that is no file, lies at its place."
+            behind = [one.departed for one in doomed if one.departed.place in linked]
+            await self._leave([Fate(one, State.KEPT, why) for one in behind])
+            doomed = [one for one in doomed if one.departed.place not in linked]
         if not doomed:
             return
         if not await trash.is_kept(immich):
@@ -328,3 +336,18 @@ class Deleter:
         await self._world.store(departures.settle, self._given.account, fates, now)
         for fate in fates:
             log.info("left_in_immich", file=fate.departed.place.relative, why=fate.note)
+
+
+def _still_named(disk: Hands, root: bytes, gone: Collection[Place]) -> frozenset[Place]:
+    """Those at whose place, or on the way to it, something lies that a scan does not take. Blocks.
+
+    A link, above all: what it leads to was not deleted, perhaps only its following was given up.
+    """
+    found = []
+    for place in gone:
+        try:
+            if disk.links(root, place.relative):
+                found.append(place)
+        except FileTrouble:
+            found.append(place)  # it cannot be told
+    return frozenset(found)

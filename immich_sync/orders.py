@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 
+import anyio.to_thread
+
 from immich_sync import status
 from immich_sync.control import Request
 from immich_sync.core.errors import Misconfigured
@@ -156,6 +158,9 @@ class Orders:
     async def _places(self, path: bytes) -> list[Place]:
         """The file at `path`, and every file in trouble below it, if it is a directory."""
         place = self._place(path)
+        if place is None or not self._engine.intakes[place.folder].folder.follow_symlinks:
+            path = await anyio.to_thread.run_sync(_real, path, abandon_on_cancel=True)
+            place = self._place(path)
         if place is None:
             raise Misconfigured(f"{shown(path)} lies in no folder that is synced.")
         troubled = await self._engine.world.store(
@@ -163,6 +168,12 @@ class Orders:
         )
         below = [one.place for one in troubled if one.path.startswith(path + b"/")]
         return [*([place] if place.name else []), *below]
+
+
+def _real(path: bytes) -> bytes:
+    """No link on the way to its last name, which may be one or not be there."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)  # noqa: PTH118 -- paths are bytes
 
 
 def _nothing_due(path: str, done: Retried) -> str:

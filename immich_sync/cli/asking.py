@@ -48,7 +48,7 @@ def retry(
         raise typer.BadParameter("name paths, or give --all", param_hint="PATH")
     if force and everything:
         raise typer.BadParameter("name what is to go up again", param_hint="--force")
-    found = None if everything else tuple(_real(path) for path in paths or ())
+    found = None if everything else tuple(map(os.path.abspath, paths or ()))
     answer = ask(config, "retry", paths=found, force=force)
     due, gone = _numbers(answer, "retried", "gone")
     sentence = f"{words.count(due, 'file')} due again."
@@ -63,7 +63,7 @@ def dismiss(
     json: Json = False,
 ) -> None:
     """List these files as problems no more, until their bytes change."""
-    answer = ask(config, "dismiss", paths=tuple(_real(path) for path in paths))
+    answer = ask(config, "dismiss", paths=tuple(map(os.path.abspath, paths)))
     number = answer.get("dismissed") if isinstance(answer, dict) else None
     _say(answer, f"{words.count(number or 0, 'file')} dismissed.", json=json)
 
@@ -138,12 +138,6 @@ def socket_of(config: Path | None) -> Path:
     from immich_sync.control import SOCKET
 
     return Path(state_folder(load(config))) / SOCKET
-
-
-def _real(path: str) -> str:
-    """`path` as the daemon knows it: absolute, no link on the way to its last name."""
-    parent, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 -- Path resolves the name too
-    return str(Path(os.path.realpath(parent)) / name)
 
 
 def _folder(given: str | None) -> str | None:

@@ -51,6 +51,14 @@ MISTAKES: Mapping[str, tuple[str, str]] = {
         QUARANTINE + 'on_delete = "trash"\n',
         'on_delete: after_upload = "quarantine" empties this folder by itself',
     ),
+    "a cleanup behind links": (
+        FOLDER + 'follow_symlinks = true\nafter_upload = "delete"\n',
+        'follow_symlinks: after_upload = "delete" would take away what links lead to, elsewhere',
+    ),
+    "deletions behind links": (
+        FOLDER + 'on_delete = "trash"\n[defaults]\nfollow_symlinks = true\n',
+        'follow_symlinks: with on_delete = "trash" a disk that is not mounted behind a link would',
+    ),
     "a wrong word": (
         FOLDER + 'watch = "fsevents"\n',
         "'fsevents' is not known here; choose from: auto, inotify, poll",

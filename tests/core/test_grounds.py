@@ -96,6 +96,16 @@ def test_an_empty_folder_in_a_container_hints_at_propagation() -> None:
     assert "rslave" in seen.remedy
 
 
+@pytest.mark.parametrize(("mode", "level"), [("both", OK), ("poll", OK), ("inotify", WARNING)])
+def test_what_following_links_means_is_told(mode: str, level: str) -> None:
+    """Who may name files, and how what lies behind the links is found; by events it is not."""
+    found = grounds.links("photos", mode)
+
+    assert found.level == level
+    assert "any file uploaded" in found.said
+    assert bool(found.remedy) == (level == WARNING)
+
+
 @pytest.mark.parametrize(
     ("root", "writes", "named"),
     [
