@@ -5,6 +5,7 @@ Its own module because `--config` and `--json` mean the same on every command.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,13 +70,15 @@ def account_from(config: Path | None, name: str | None = None) -> "Setup":
 
 @contextmanager
 def logging_for(setup: "Setup", *, quiet: bool = False) -> Iterator["Outlet"]:
-    """Logs go to standard error, without the setup's keys; `quiet`: only what is bad."""
+    """Logs go to standard error, without the setup's keys; `quiet`: only what is bad.
+
+    With IMMICH_SYNC_DEBUG in the environment all there is.
+    """
     from immich_sync import logs
 
-    outlet = logs.configure(
-        secrets=setup.secrets,
-        level=logging.ERROR if quiet else logging.INFO,
-    )
+    level = logging.ERROR if quiet else logging.INFO
+    level = logging.DEBUG if os.environ.get("IMMICH_SYNC_DEBUG") else level
+    outlet = logs.configure(secrets=setup.secrets, level=level)
     try:
         yield outlet
     finally:

@@ -293,12 +293,12 @@ class Story:
         return daemon
 
     def command(
-        self, name: str, *arguments: str | Path, within: float = PATIENCE
+        self, name: str, *arguments: str | Path, within: float = PATIENCE, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Any other command, run to its end."""
+        """Any other command, run to its end with these environment variables besides."""
         return subprocess.run(  # noqa: S603 - our own command
             [*self._command(name), *map(str, arguments)],
-            env=environment(),
+            env=environment() | variables,
             capture_output=True,
             text=True,
             check=False,

@@ -43,9 +43,15 @@ def places(story: Story, daemon: Daemon) -> dict[str, bytes]:
         if path.is_file():
             found[str(path)] = path.read_bytes()
     for command in (["status"], ["status", "--json"], ["doctor", "--json"], ["verify", "--json"]):
-        said = story.command(*command)
+        said = story.command(*command, IMMICH_SYNC_DEBUG="1")
         found[" ".join(command)] = (said.stdout + said.stderr).encode()
     return found
+
+
+def leaks(key: str, found: dict[str, bytes]) -> set[tuple[str, bytes]]:
+    """Where which piece of the key is to be read."""
+    wanted = traces(key)
+    return {(where, trace) for where, text in found.items() for trace in wanted if trace in text}
 
 
 def test_the_key_is_nowhere_to_be_read(story: Story) -> None:
@@ -54,6 +60,7 @@ def test_the_key_is_nowhere_to_be_read(story: Story) -> None:
     story.configure()
     daemon = story.launch(IMMICH_SYNC_DEBUG="1")
     until(daemon.is_ready, "the daemon is ready")
+    story.server.sandbox.faults.add(Status(500, message=key), path="/api/server/version")
     for number, fault in enumerate(FAULTS):
         if isinstance(fault, Status):
             fault = Status(fault.status, message=fault.message.format(key=key))  # noqa: PLW2901 - the same, with the key
@@ -62,14 +69,29 @@ def test_the_key_is_nowhere_to_be_read(story: Story) -> None:
         until(lambda rule=rule: rule.fired, "the fault fired")  # type: ignore[misc] # a default holds the loop's value
         story.server.sandbox.faults.remove(rule)
     until(lambda: daemon.words().count("\n") > len(FAULTS), "it has said something")
+    until(lambda: daemon.events("version_unknown"), "it has said something at debug level")
 
-    leaks = {
-        (where, trace)
-        for where, text in places(story, daemon).items()
-        for trace in traces(key)
-        if trace in text
-    }
-    assert leaks == set()
+    assert leaks(key, places(story, daemon)) == set()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_the_key_is_in_no_traceback(story: Story, status: int) -> None:
+    """Commands that end with an error show its way in full, and the server's word in it masked."""
+    key = story.server.sandbox.api_key
+    story.put("a.jpg", photo(1))
+    story.server.sandbox.faults.add(Status(status, message=f"Invalid API key {key}"))
+
+    commands = (
+        ["verify"],
+        ["run", "--once", "--timeout", "5s"],
+        ["doctor"],
+        ["upload", str(story.photos)],
+    )
+    said = {one[0]: story.command(*one, IMMICH_SYNC_DEBUG="1") for one in commands}
+
+    assert "Traceback" in said["verify"].stderr
+    texts = {name: (one.stdout + one.stderr).encode() for name, one in said.items()}
+    assert leaks(key, texts) == set()
 
 
 @pytest.mark.parametrize("linked", [False, True])
