@@ -26,7 +26,11 @@ async def finish(world: World, folder: Folder, folder_id: FolderId, lane: Lane) 
     """What a process that ended had begun is what the disk says it is. The root is online."""
     for row in await world.store(cleanups.unfinished, folder_id):
         there = await world.blocking(lane, world.disk.stat, folder.root, row.place.relative)
-        aside = await _lies_aside(world, row, lane)
+        try:
+            aside = await lies_aside(world, row, lane)
+        except cleanup.NoPlace as trouble:
+            log.warning("not_cleaned", file=row.place.relative, why=str(trouble))
+            continue  # nobody can say what became of it
         match row.state:
             case State.EXPIRING:
                 state = State.QUARANTINED if aside else State.EXPIRED
@@ -45,17 +49,21 @@ async def finish(world: World, folder: Folder, folder_id: FolderId, lane: Lane) 
                 continue
             case _:
                 state = State.DELETED if row.aside is None else State.QUARANTINED
-        await world.store(cleanups.settle, replace(row, state=state))
         log.info("cleanup_finished", file=row.place.relative, state=state.value)
+        if row.state is not State.MEANT and state is State.QUARANTINED:  # where it was before
+            await world.store(cleanups.settle, replace(row, state=state))
+        else:
+            await say(world, folder, replace(row, state=state))
 
 
 async def _is_left_over(world: World, folder: Folder, row: Cleaned, lane: Lane) -> bool:
     """Whether the photo of a sidecar has gone, and nothing is left that it may belong to."""
     unit = await world.store(cleanups.unit_of, row)
-    if any(one.state is State.MEANT for one in unit if not one.sidecar):
+    gone = [one.state in {State.DELETED, State.QUARANTINED} for one in unit if not one.sidecar]
+    if not gone or not all(gone):
         return False
     names = await world.blocking(lane, world.disk.names, folder.root, row.place.directory)
-    return len(unit) > 1 and not users(row.place.name, names)
+    return not users(row.place.name, names)
 
 
 async def _follow(world: World, folder: Folder, row: Cleaned, lane: Lane) -> None:
@@ -92,15 +100,32 @@ async def take(world: World, folder: Folder, row: Cleaned, taken: Taken, lane: L
     if row.aside_root is None or row.aside is None:
         await world.blocking(lane, disk.unlink, taken.opened, folder.root, relative, taken.stamp)
         return await say(world, folder, replace(row, state=State.DELETED))
-    to = Target(row.aside_root, row.aside)
+    to = Target(row.aside_root, row.aside, checksum=row.checksum)
     await world.blocking(lane, disk.move, taken.opened, folder.root, relative, taken.stamp, to)
     return await say(world, folder, replace(row, state=State.QUARANTINED))
 
 
-async def _lies_aside(world: World, row: Cleaned, lane: Lane) -> bool:
+async def lies_aside(world: World, row: Cleaned, lane: Lane) -> bool:
+    """Whether it lies in its quarantine. Raises NoPlace if that cannot be told: it is not there."""
     if row.aside_root is None or row.aside is None:
         return False
-    return await world.blocking(lane, world.disk.links, row.aside_root, row.aside) > 0
+    if await world.blocking(lane, world.disk.links, row.aside_root, row.aside) > 0:
+        return True
+    there = await world.blocking(lane, disk_at, world.disk, row.aside_root)
+    if not there or there != (row.aside_disk or there):
+        said = "is another disk than the one it was put on" if there else "is not there"
+        raise cleanup.NoPlace(f"The quarantine {shown(row.aside_root)} {said}: mount its disk.")
+    return False
+
+
+def disk_at(disk: Hands, root: bytes) -> str:
+    """Blocking: what tells the disk at `root` from another one, over restarts; "": none is there.
+
+    What the system calls a disk may change from one start to the next, so that counts only where
+    there is nothing else.
+    """
+    found = disk.identify(root)
+    return "" if found is None else f"{found.filesystem or found.source}|{found.inode}"
 
 
 async def _drop_copy(world: World, row: Cleaned, lane: Lane) -> None:
@@ -108,10 +133,12 @@ async def _drop_copy(world: World, row: Cleaned, lane: Lane) -> None:
     if row.aside_root is None or row.aside is None:
         return
     try:
-        opened, _, stamp = await world.blocking(
+        opened, checksum, stamp = await world.blocking(
             lane, reread, world.disk, row.aside_root, row.aside, None
         )
         try:
+            if checksum != row.checksum:
+                raise cleanup.Kept("It has other bytes than the file.")
             await world.blocking(lane, world.disk.unlink, opened, row.aside_root, row.aside, stamp)
         finally:
             opened.close()

@@ -4,20 +4,20 @@ Its own module because nothing else of the daemon takes files away. What may go 
 `core.cleanup`; here the facts are gathered, one file at a time, right before the deed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import anyio
 import structlog
 
-from immich_sync.aside import Taken, finish, free_place, restore, say, shown_aside, take
+from immich_sync.aside import Taken, disk_at, finish, free_place, lies_aside, restore, take
 from immich_sync.core import cleanup
 from immich_sync.core.cleanup import Next
 from immich_sync.core.errors import FileTrouble, ServerTrouble, SyncTrouble
 from immich_sync.core.naming import shown
-from immich_sync.core.types import Activity, Checksum, Place, Stamp
-from immich_sync.filesystem.removal import reread
+from immich_sync.core.types import Activity, Place, Stamp
+from immich_sync.expiring import Expirer
 from immich_sync.inspecting import Inspector, Sidecar, Swept
 from immich_sync.removing import Doomed, Gate, Proved
 from immich_sync.store import cleanups, mend
@@ -31,8 +31,6 @@ SELDOM = 6 * 3600.0
 """Seconds between two rounds, unless a file waits for less than ten times that."""
 SOON, GLANCE = 60.0, 1.0
 """Seconds until a round that came to no end goes on; and, before the first one, until a look."""
-AGAIN = 24 * 3600.0
-"""Seconds until the server is asked again about what it did not let go from the quarantine."""
 
 log = structlog.get_logger()
 
@@ -52,15 +50,18 @@ class Cleaner:
         tell: Callable[[Activity], None] = lambda _: None,
     ) -> None:
         self.looked = False  # whether it had its turn, with whatever success
-        self._missing = False  # whether the quarantine was not there at the last look
+        self.trouble = ""  # why nothing goes into quarantine, for people
+        self.since: float | None = None  # since when, wall-clock seconds
+        self._disk = ""  # of the quarantine, at the last look
         self._after: Place | None = None  # where a round that was interrupted goes on
         self._swept = swept
         self._world = world
         self._waiting = waiting
         self._alone = one_at_a_time
         self._tell = tell
-        self._gate = Gate(world.disk, world.blocking, swept.checker)
+        self._gate = Gate(world.disk, world.blocking, swept.checker, world.clock.now)
         self._inspector = Inspector(swept, world, waiting)
+        self._expirer = Expirer(swept, world, waiting, one_at_a_time, tell)
 
     async def run(self) -> None:
         """Clean whatever is ripe, again and again, until cancelled."""
@@ -86,7 +87,11 @@ class Cleaner:
     async def _round(self) -> bool:
         """Look through the folder; False if there was something better to do before its end."""
         await self._waiting.look()
-        if not await self._is_there():
+        root = self._swept.root()
+        if root is None or not await root.check():
+            return False
+        self._blame(await self._quarantine_trouble())
+        if self.trouble:
             return False
         folder, folder_id = self._swept.folder, self._swept.folder_id
         async with self._alone:
@@ -97,23 +102,34 @@ class Cleaner:
                     return False
                 await self._consider(one)
                 self._after = one.file.place
-        self._after = None
-        await self._expire()
+                if self.trouble:  # so do not read the next one for nothing
+                    return True
+        self._after = self.since = None
+        await self._expirer.run()
         return True
 
-    async def _is_there(self) -> bool:
-        root, folder = self._swept.root(), self._swept.folder
-        if root is None or not await root.check():
-            return False
+    async def _quarantine_trouble(self) -> str:
+        """Why nothing can be put aside; "" if it can."""
+        folder, looking = self._swept.folder, self._swept.looking
         if folder.after_upload != "quarantine":
-            return True
-        there = await self._world.blocking(
-            self._swept.looking, self._world.disk.identify, folder.quarantine_dir
-        )
-        if there is None and not self._missing:
-            log.warning("quarantine_missing", folder=folder.name, path=folder.quarantine_dir)
-        self._missing = there is None
-        return not self._missing
+            return ""
+        where = folder.quarantine_dir
+        self._disk = await self._world.blocking(looking, disk_at, self._world.disk, where)
+        if not self._disk:
+            return f"The quarantine {shown(where)} is not there: mount its disk."
+        last = await self._world.store(cleanups.latest_aside, self._swept.folder_id, where)
+        try:
+            if last is not None:
+                await lies_aside(self._world, last, looking)
+        except cleanup.NoPlace as trouble:
+            return f"{trouble} If that one is no more, name another quarantine_dir."
+        return ""
+
+    def _blame(self, trouble: str) -> None:
+        if trouble and self.since is None:
+            self.since = self._world.clock.now()
+            log.warning("quarantine_missing", folder=self._swept.folder.name, why=trouble)
+        self.trouble = trouble
 
     async def _consider(self, one: Candidate) -> None:
         """Clean this file, with what belongs to it, if everything speaks for it."""
@@ -200,6 +216,8 @@ class Cleaner:
         for number, row in enumerate(rows):
             try:
                 one = proved[row.place]
+                if number == 0 or row.aside is None:  # else it is asked for again at the end
+                    self._check_freshness(proved)
                 self._tell(
                     await take(
                         self._world, self._swept.folder, row, Taken(one.opened, one.stamp),
@@ -213,8 +231,17 @@ class Cleaner:
                     await self._world.store(cleanups.spare, left, now)
                 if not row.sidecar:  # a pair goes together or not at all
                     await self._bring_back(done)
+                if isinstance(trouble, cleanup.NoPlace):
+                    self._blame(f"{trouble} Nothing is cleaned away until it can be.")
                 return
             done.append(row)
+
+    def _check_freshness(self, proved: Mapping[Place, Proved]) -> None:
+        """Raises Kept if the server's word has grown old, for our own disk let us wait."""
+        now, steady = self._world.clock.now(), anyio.current_time()
+        asked = [one.asked_at for one in proved.values() if one.presence is not None]
+        if not all(cleanup.is_fresh(now - wall, steady - then) for wall, then in asked):
+            raise cleanup.Kept("Too much time passed since Immich was asked; it is kept for now.")
 
     async def _row(self, doomed: Doomed, *, motion: bool = False) -> Cleaned:
         quarantine = self._swept.folder.after_upload == "quarantine"
@@ -230,6 +257,7 @@ class Cleaner:
             motion=motion,
             aside_root=self._swept.folder.quarantine_dir if quarantine else None,
             aside=await self._aside(doomed.place) if quarantine else None,
+            aside_disk=self._disk if quarantine else "",
         )
 
     async def _aside(self, place: Place) -> bytes | None:
@@ -246,55 +274,3 @@ class Cleaner:
             if row.aside_root is not None and row.aside is not None:
                 await restore(self._world, self._swept.folder, row, self._swept.reading)
                 await self._world.store(cleanups.spare, row, self._world.clock.now())
-
-    async def _told(self, row: Cleaned) -> None:
-        self._tell(await say(self._world, self._swept.folder, row))
-
-    async def _expire(self) -> None:
-        """What has lain in quarantine for long enough is deleted, if Immich still has it."""
-        if self._swept.newer() is not None or self._swept.doubt():
-            return
-        now = self._world.clock.now()
-        rows = await self._world.store(cleanups.expiring, self._swept.folder_id, now - AGAIN, PAGE)
-        for row in rows:
-            await self._waiting.look()
-            now = self._world.clock.now()
-            waited = cleanup.waited(row.at, now, self._waiting.jumps)
-            if waited < self._swept.folder.quarantine_for or not self._swept.is_rested():
-                return
-            async with self._alone:
-                await self._let_go(replace(row, asked_at=now, note=""))
-
-    async def _let_go(self, row: Cleaned) -> None:
-        if row.aside_root is None or row.aside is None:
-            return
-        disk, reading = self._world.disk, self._swept.reading
-        try:
-            opened, checksum, stamp = await self._world.blocking(
-                reading, reread, disk, row.aside_root, row.aside, None
-            )
-            try:
-                await self._still_in_immich(row, checksum)
-                await self._world.store(cleanups.intend, [replace(row, state=State.EXPIRING)])
-                await self._world.blocking(
-                    reading, disk.unlink, opened, row.aside_root, row.aside, stamp
-                )
-            finally:
-                opened.close()
-        except FileTrouble as trouble:
-            gone = await self._world.blocking(reading, disk.links, row.aside_root, row.aside) == 0
-            state = State.EXPIRED if gone else State.QUARANTINED
-            await self._world.store(cleanups.settle, replace(row, state=state, note=str(trouble)))
-            log.warning("quarantine_kept", file=shown_aside(row), why=str(trouble))
-        else:
-            await self._told(replace(row, state=State.EXPIRED))
-
-    async def _still_in_immich(self, row: Cleaned, checksum: Checksum) -> None:
-        """Raises Kept if it is not."""
-        if checksum != row.checksum:
-            raise cleanup.Kept("It has other bytes than were put into quarantine.")
-        presence = await self._swept.checker.ask(row.asset_checksum)
-        if presence.asset_id is None:
-            raise cleanup.Kept("Immich does not have it any more.")
-        if presence.trashed:
-            raise cleanup.Kept("In Immich it lies in the trash.")

@@ -114,9 +114,10 @@ class Inspector:
         world = cleanup.World(online, self._swept.doubt(), self._swept.newer())
         verdicts: list[Verdict] = []
         along: list[Sidecar] = []
-        for one in unit:
-            fresh = await self._world.store(cleanups.candidate, one.file.place)
-            known = fresh if fresh is not None and fresh.file == one.file else None
+        for first in unit:
+            fresh = await self._world.store(cleanups.candidate, first.file.place)
+            known = fresh if fresh is not None and fresh.file == first.file else None
+            one = known or first
             sight = await self.look(one.file.place)
             why, found = await self._sidecars(one, unit, sight.names)
             along += [each for each in found if each not in along]

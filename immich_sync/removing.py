@@ -11,7 +11,7 @@ after its photo has gone, if its bytes are those that the server took with the p
 is left that it may belong to as well.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -59,6 +59,7 @@ class Proved:
     stamp: Stamp
     checksum: Checksum | None = None  # of its bytes, read again
     presence: Presence | None = None  # what the server said after that; None for a sidecar
+    asked_at: tuple[float, float] = (0.0, 0.0)  # when it was asked: wall clock, monotonic
 
     @property
     def relative(self) -> bytes:
@@ -73,6 +74,7 @@ class Gate:
     disk: Hands
     blocking: Blocking
     checker: Coalescer[Checksum, Presence]
+    now: Callable[[], float]  # wall-clock seconds
 
     @asynccontextmanager
     async def prove(self, doomed: Doomed, reading: Lane) -> AsyncIterator[Proved]:
@@ -88,14 +90,16 @@ class Gate:
         try:
             if checksum != doomed.checksum:
                 raise FileChanged(f"{path} has other bytes than those in Immich; it is kept.")
+            asked_at = self.now(), anyio.current_time()
             presence = await self.checker.ask(checksum)
             if presence.asset_id != doomed.asset_id:
                 raise FileTrouble(f"{path} is not in Immich any more; it is kept.")
             if presence.trashed:
                 raise FileTrouble(f"{path} lies in Immich's trash; it is kept.")
             yield Proved(
-                opened, doomed.root, place.directory, place.name, stamp, checksum, presence
-            )
+                opened, doomed.root, place.directory, place.name, stamp, checksum, presence,
+                asked_at,
+            )  # fmt: skip
         finally:
             opened.close()
 

@@ -273,6 +273,15 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             advice = f"{why}. Give the user that runs immich-sync the right to read it."
             began = None if intake.last_scan is None else intake.last_scan.began
             yield Problem("unlisted", place, began, advice)
+    yield from _quarantines(engine)
+
+
+def _quarantines(engine: Engine) -> Iterator[Problem]:
+    for keeper in engine.keepers.values():
+        for folder_id, cleaner in keeper.cleaners.items():
+            if cleaner.trouble and folder_id in engine.intakes:
+                path = shown(engine.intakes[folder_id].folder.root)
+                yield Problem("quarantine", path, cleaner.since, cleaner.trouble)
 
 
 def _state_since(engine: Engine) -> float | None:

@@ -296,7 +296,7 @@ class Upload:
 
     async def _delete(self) -> None:
         """What was asked to be deleted is gone, as far as it may go."""
-        gate = Gate(self._disk, self._world.blocking, self._server.checker)
+        gate = Gate(self._disk, self._world.blocking, self._server.checker, self._world.clock.now)
         mirrored = await self._world.store(departures.mirrored)
         doomed, kept = [], list[tuple[Place, str]]()
         for one in self._sorter.doomed:

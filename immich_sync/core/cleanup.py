@@ -17,12 +17,18 @@ SYNCTHING = b".stfolder"
 """Lies in the root of every folder that Syncthing shares (its marker, docs.syncthing.net)."""
 SLACK = 60.0
 """Seconds by which the wall clock may run ahead of the monotonic one between two looks."""
+FRESH = 60.0
+"""Seconds for which the server's word that it has a file is good enough to take it away."""
 DOWNTIME = 36 * 3600.0
 """Seconds that are believed to have passed while nobody was running: a cron job runs once a day."""
 
 
 class Kept(FileTrouble):
     """The file stays where it is; the text says why."""
+
+
+class NoPlace(FileTrouble):
+    """The quarantine takes nothing: its disk is full, read-only or not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,15 @@ def waited(since: float, now: float, jumps: Iterable[Jump]) -> float:
             if one.at < since < begin:
                 found.append(now - begin - skipped)
     return min(found, default=now - since)
+
+
+def is_fresh(wall: float, steady: float) -> bool:
+    """Whether what the server said so many seconds ago, by both clocks, may still be acted on.
+
+    Both count: a machine that slept meanwhile does not notice by the one, and a clock that was
+    set back by the other.
+    """
+    return steady <= FRESH and abs(wall) <= FRESH
 
 
 def ripe_at(

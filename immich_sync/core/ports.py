@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
-from immich_sync.core.types import Evidence, Stamp
+from immich_sync.core.types import Checksum, Evidence, Stamp
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -96,6 +96,7 @@ class Target:
     root: bytes  # absolute, there already
     relative: bytes
     mode: int = 0o700
+    checksum: Checksum | None = None  # what a copy has to have; None: whatever was read
 
 
 class Disk(Protocol):

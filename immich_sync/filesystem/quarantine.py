@@ -6,10 +6,12 @@ wait until the copy is on the disk and was read back.
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import os
 from contextlib import suppress
 
+from immich_sync.core.cleanup import NoPlace
 from immich_sync.core.errors import FileChanged, FileTrouble
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Source, Target
@@ -22,6 +24,7 @@ _NOREPLACE = 1  # linux/fs.h, RENAME_NOREPLACE
 _PART = b".immich-sync-part"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 _NO_FLAGS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
+_LEFT = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,7 +34,8 @@ def move(opened: Held, root: bytes, relative: bytes, stamp: Stamp, to: Target) -
     """The open file lies at `to`, and not at `relative` below `root` any more. Blocks.
 
     Raises FileChanged if it is not that file's name, or not as it was, or somebody writes to it;
-    FileTrouble if something lies at `to`, or a disk refuses. Then it is where it was.
+    NoPlace if `to` cannot be written; FileTrouble if something lies there, if a disk refuses, or if
+    what was copied is not what was to be. Then it is where it was.
     """
     directory, _, name = relative.rpartition(b"/")
     to_directory, _, to_name = to.relative.rpartition(b"/")
@@ -110,12 +114,14 @@ def _copy(opened: Held, stamp: Stamp, target: int, name: bytes, to: Target) -> N
     """The same bytes lie at `name`, on the disk, read back; under another name until then."""
     part = b"." + name[:200] + _PART
     try:
-        with suppress(FileNotFoundError):  # what a crash left of an earlier copy
-            os.unlink(part, dir_fd=target)
-        descriptor = os.open(part, _NEW, 0o600, dir_fd=target)
+        descriptor = _begin(part, target)
         try:
             wanted = _pour(opened, stamp.size, descriptor)
+            if to.checksum is not None:
+                _compare(wanted, to.checksum, to)
             found = opened.status()
+            with suppress(PermissionError):
+                os.fchown(descriptor, found.st_uid, found.st_gid)
             os.fchmod(descriptor, found.st_mode & 0o777)
             os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
             os.fsync(descriptor)
@@ -130,6 +136,24 @@ def _copy(opened: Held, stamp: Stamp, target: int, name: bytes, to: Target) -> N
             os.close(descriptor)
     except OSError as error:
         raise _refused(to, error) from error
+
+
+def _begin(part: bytes, target: int) -> int:
+    """A new file of that name, locked: what a crash left there goes, what another writes stays."""
+    with suppress(FileNotFoundError):
+        left = os.open(part, _LEFT, dir_fd=target)
+        try:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(part, dir_fd=target)
+        finally:
+            os.close(left)
+    descriptor = os.open(part, _NEW, 0o600, dir_fd=target)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _pour(source: Source, size: int, descriptor: int) -> bytes:
@@ -167,6 +191,6 @@ def _taken(to: Target) -> FileTrouble:
     return FileTrouble(f"Something lies at {path} already: nothing is written over.")
 
 
-def _refused(to: Target, error: OSError) -> FileTrouble:
+def _refused(to: Target, error: OSError) -> NoPlace:
     path = shown(below(to.root.rstrip(b"/"), to.relative))
-    return FileTrouble(f"{path} cannot be written: {error.strerror}.")
+    return NoPlace(f"{path} cannot be written: {error.strerror}.")

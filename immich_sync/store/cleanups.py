@@ -71,6 +71,7 @@ class Cleaned:
     sidecar: bool = False
     aside_root: bytes | None = None  # the quarantine's folder; None: deleted at once
     aside: bytes | None = None  # the path below it
+    aside_disk: str = ""  # what tells the quarantine's disk from another one; "": nothing does
     note: str = ""  # why it is kept in quarantine for longer
     asked_at: float | None = None  # when the server was asked about it last
     unit: int = 0  # shared by what went together
@@ -155,6 +156,13 @@ def expiring(database: Database, folder: FolderId, asked: float, limit: int) -> 
         return [_cleaned(row) for row in connection.execute(_EXPIRING, (folder, asked, limit))]
 
 
+def latest_aside(database: Database, folder: FolderId, root: bytes) -> Cleaned | None:
+    """What was put last into the quarantine at `root`, and is there still. Raises StateTrouble."""
+    with database.reading() as connection:
+        row = connection.execute(_LATEST_ASIDE, (folder, root)).fetchone()
+        return None if row is None else _cleaned(row)
+
+
 def unit_of(database: Database, one: Cleaned) -> list[Cleaned]:
     """All that went together with it, itself included, photos first. Raises StateTrouble."""
     with database.reading() as connection:
@@ -179,7 +187,8 @@ def went_up(
 ) -> bool:
     """Whether these bytes of the sidecar at `place` went up with the asset of `checksum`.
 
-    Or with a photo that was cleaned out of the same directory. Raises StateTrouble.
+    Or with a photo that was cleaned out of the same directory, and is in Immich as far as we
+    know. Raises StateTrouble.
     """
     wanted = {
         "account": account, "sha1": checksum, "name": place.name, "sidecar": sidecar,
@@ -219,7 +228,7 @@ def _insert(connection: Connection, one: Cleaned, unit: int) -> int:
         (
             unit, *key(one.place), *map(integer, one.stamp), one.checksum, one.motion, one.sidecar,
             one.account, one.asset_checksum, one.asset_id, one.state.value, one.at, one.aside_root,
-            one.aside,
+            one.aside, one.aside_disk,
         ),
     ).fetchone()  # fmt: skip
     return int(row[0])
@@ -236,16 +245,16 @@ def _cleaned(row: Row) -> Cleaned:
         AssetId(row[14]), State(row[15]), row[16], bool(row[10]), bool(row[11]),
     )  # fmt: skip
     return replace(
-        made, aside_root=row[17], aside=row[18], asked_at=row[19], note=row[20], unit=row[1],
-        id=row[0],
+        made, aside_root=row[17], aside=row[18], asked_at=row[19], note=row[20],
+        aside_disk=row[21], unit=row[1], id=row[0],
     )  # fmt: skip
 
 
 _COLUMNS = """
 SELECT file.dir, file.name, file.changed_at, asset.proved_at, job.round IS NOT NULL,
     EXISTS (
-        SELECT 1 FROM cleaned WHERE cleaned.folder = file.folder AND cleaned.dir = file.dir
-        AND cleaned.name = file.name AND cleaned.sha1 = file.sha1 AND cleaned.state = 'undone'),
+        SELECT 1 FROM cleaned WHERE cleaned.folder = file.folder AND cleaned.sha1 = file.sha1
+        AND cleaned.state = 'undone'),
     file.size, file.mtime_ns, file.inode, file.ctime_ns, file.sha1, file.incomplete, file.motion,
     file.hold, file.note,
     asset.account, asset.sha1, asset.asset_id, asset.origin, asset.verified_at, asset.trashed_at,
@@ -280,8 +289,8 @@ _GONE = "DELETE FROM file WHERE folder = ? AND dir = ? AND name = ?"
 _INSERT = """
 INSERT INTO cleaned (
     unit, folder, dir, name, size, mtime_ns, inode, ctime_ns, sha1, motion, sidecar, account,
-    asset_sha1, asset_id, state, at, aside_root, aside)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
+    asset_sha1, asset_id, state, at, aside_root, aside, aside_disk)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 """
 
 _UPDATE = "UPDATE cleaned SET state = ?, asked_at = ?, note = ? WHERE id = ?"
@@ -293,7 +302,8 @@ ON CONFLICT DO UPDATE SET round = round + 1
 
 _READ = """
 SELECT id, unit, folder, dir, name, size, mtime_ns, inode, ctime_ns, sha1, motion, sidecar,
-    account, asset_sha1, asset_id, state, at, aside_root, aside, asked_at, note FROM cleaned
+    account, asset_sha1, asset_id, state, at, aside_root, aside, asked_at, note, aside_disk
+FROM cleaned
 """
 
 _OPEN = "state NOT IN ('deleted', 'undone')"  # word for word the index's
@@ -308,6 +318,11 @@ _EXPIRING = f"""
 ORDER BY at, id LIMIT ?
 """
 
+_LATEST_ASIDE = f"""
+{_READ} WHERE folder = ? AND {_OPEN} AND state = 'quarantined' AND aside_root = ?
+ORDER BY at DESC, id DESC LIMIT 1
+"""
+
 _UNIT = f"{_READ} WHERE unit = ? ORDER BY sidecar, id"
 
 _AWAY = f"{_READ} WHERE folder = ? AND state <> 'undone' AND at >= ? ORDER BY id"
@@ -318,6 +333,9 @@ _WENT_UP = """
 SELECT 1 FROM sidecar
 WHERE account = :account AND name = :name AND sidecar = :sidecar AND (
     sha1 = :sha1 OR sha1 IN (
-        SELECT asset_sha1 FROM cleaned WHERE folder = :folder AND dir = :dir))
+        SELECT asset_sha1 FROM cleaned
+        JOIN asset ON asset.account = cleaned.account AND asset.sha1 = asset_sha1
+        WHERE folder = :folder AND dir = :dir AND cleaned.account = :account
+            AND trashed_at IS NULL AND removed_at IS NULL))
 LIMIT 1
 """

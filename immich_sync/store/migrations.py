@@ -44,7 +44,7 @@ _TABLES = (
         identity TEXT,
         policy TEXT NOT NULL,
         restored_at REAL, -- put back from a backup, and not scanned to the end since
-        on_delete TEXT NOT NULL DEFAULT 'ignore',
+        on_delete TEXT NOT NULL DEFAULT 'ignore', -- 'soon': 'trash' from the next full scan on
         UNIQUE (kind, root)
     ) STRICT
     """,
@@ -130,8 +130,8 @@ _TABLES = (
     """,
     "CREATE INDEX job_due ON job (folder, priority, due_at)",
     "CREATE INDEX job_failing ON job (failing_since) WHERE failing_since IS NOT NULL",
-    # What our own cleanup took out of a folder: from the intent on, and for good. The sidecar and the
-    # motion part that went along bear the same `unit` as their photo.
+    # What our own cleanup took out of a folder: from the intent on, and for good. The sidecar and
+    # the motion part that went along bear the same `unit` as their photo.
     """
     CREATE TABLE cleaned (
         id INTEGER PRIMARY KEY,
@@ -153,12 +153,14 @@ _TABLES = (
         at REAL NOT NULL,
         aside_root BLOB,
         aside BLOB,
+        aside_disk TEXT NOT NULL DEFAULT '',
         asked_at REAL,
         note TEXT NOT NULL DEFAULT ''
     ) STRICT
     """,
     "CREATE INDEX cleaned_place ON cleaned (folder, dir, name)",
     "CREATE INDEX cleaned_unit ON cleaned (unit)",
+    "CREATE INDEX cleaned_undone ON cleaned (folder, sha1) WHERE state = 'undone'",
     "CREATE INDEX cleaned_open ON cleaned (folder, at) WHERE state NOT IN ('deleted', 'undone')",
     # The wall clock as cleanup saw it last, and the jumps that it made: what a jump skipped was no
     # waiting.

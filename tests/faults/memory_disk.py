@@ -16,7 +16,7 @@ from immich_sync.core.ports import Changes, Entry, RootIdentity, Source, Target,
 from immich_sync.core.types import Evidence, Stamp
 
 ASIDE = b"/quarantine"
-"""A second root: where files are put aside. Nobody watches it, and it is never unmounted."""
+"""A second root: where files are put aside. Nobody watches it."""
 
 Happening = Callable[[str], None]
 """Told of each effect before it takes place; may raise, and then it does not."""
@@ -81,8 +81,10 @@ class MemoryDisk:
 
     mounted: Volume = field(default_factory=lambda: volume("home"))
     aside: dict[bytes, Inode] = field(default_factory=dict)  # what lies below ASIDE
+    aside_identity: RootIdentity | None = RootIdentity("aside", "memory", 1)  # noqa: RUF009 -- frozen
     missing: bool = False  # not even a mount point is there
     broken: set[bytes] = field(default_factory=set)  # files and directories that give EIO
+    linked: set[bytes] = field(default_factory=set)  # where a symbolic link lies
     traps: list[Trap] = field(default_factory=list)
     happening: Happening = lambda _: None
     noticed: list[tuple[bytes, bytes, Evidence]] = field(default_factory=list)
@@ -152,6 +154,11 @@ class MemoryDisk:
         del self.files[path]
         self.notice(path, None)
 
+    def replace_by_link(self, path: bytes) -> None:
+        """A symbolic link to elsewhere lies where the file was."""
+        self.linked.add(path)
+        self.remove(path)
+
     def notice(self, path: bytes, evidence: Evidence | None) -> None:
         """Who listens is told that the directory is dirty, and of the name with `evidence`."""
         if not self.listening:
@@ -216,8 +223,9 @@ class MemoryDisk:
 
     def identify(self, root: bytes) -> RootIdentity | None:
         """The mounted volume's identity."""
-        del root
         self.happening("identify")
+        if root == ASIDE:
+            return self.aside_identity
         return None if self.missing else self.mounted.identity
 
     def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
@@ -227,8 +235,11 @@ class MemoryDisk:
         return [name for above, _, name in found if above == directory]
 
     def links(self, root: bytes, relative: bytes) -> int:
-        """How many names the file has; a directory has one."""
+        """How many names the file has; a directory or a link has one. Raises FileUnreadable."""
         self.happening(f"links {relative!r}")
+        self.refuse_if_broken(relative)
+        if relative in self.linked:
+            return 1
         below = self._below(root)
         inode = below.get(relative)
         if inode is None:

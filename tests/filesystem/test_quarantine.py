@@ -1,12 +1,18 @@
 """A file moves into quarantine and back, also to another file system, never over one."""
 
+import fcntl
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from immich_sync.core.cleanup import NoPlace
 from immich_sync.core.errors import FileChanged, FileTrouble
 from immich_sync.core.ports import Target
+from immich_sync.core.types import Checksum
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.removal import reread
 
@@ -119,3 +125,52 @@ def test_names_and_links_are_told(photos: Path) -> None:
 
     assert list(disk.names(root, b"d")) == [b"a.jpg", b"b.jpg", b"c.jpg"]
     assert [disk.links(root, name) for name in (b"d/a.jpg", b"d/c.jpg", b"d/none")] == [2, 1, 0]
+
+
+def _moved_elsewhere(root: Path, aside: Path, checksum: Checksum | None = None) -> None:
+    """The photo of these tests goes to another file system."""
+    disk = LocalDisk()
+    opened, _, stamp = reread(disk, os.fsencode(root), b"d/a.jpg", None)
+    try:
+        target = Target(os.fsencode(aside), b"a.jpg", checksum=checksum)
+        disk.move(opened, os.fsencode(root), b"d/a.jpg", stamp, target)
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def aside() -> Iterator[Path]:
+    """A folder on another file system."""
+    made = Path(tempfile.mkdtemp(dir=MEMORY))
+    yield made
+    shutil.rmtree(made)
+
+
+@elsewhere
+def test_a_copy_that_is_not_what_was_proved_is_none(photos: Path, aside: Path) -> None:
+    """Read a second time the disk gave other bytes: the file stays, and nothing lies aside."""
+    with pytest.raises(FileTrouble, match="wrongly"):
+        _moved_elsewhere(photos, aside, Checksum(b"x" * 20))
+
+    _is_there(photos / "d" / "a.jpg")
+    assert list(aside.iterdir()) == []
+
+
+@elsewhere
+def test_what_another_process_copies_to_the_same_place_is_left_alone(
+    photos: Path, aside: Path
+) -> None:
+    """Two daemons may share a quarantine; what one of them left when it died goes, though."""
+    part = aside / ".a.jpg.immich-sync-part"
+    part.write_bytes(b"half of another photo")
+    with part.open("rb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(NoPlace):
+            _moved_elsewhere(photos, aside)
+        assert part.read_bytes() == b"half of another photo"
+    _is_there(photos / "d" / "a.jpg")
+
+    _moved_elsewhere(photos, aside)
+
+    _is_there(aside / "a.jpg")
+    assert not part.exists()
