@@ -37,7 +37,7 @@ def test_what_lies_behind_links_goes_up(story: Story) -> None:
 
 
 def test_links_that_are_followed_no_more_delete_nothing(story: Story) -> None:
-    """With on_delete = "trash" from then on: what links lead to is there still, and stays."""
+    """With on_delete = "trash" from then on: what links lead to, old ones and new, stays."""
     outside = story.home / "outside"
     outside.mkdir()
     (outside / "a.jpg").write_bytes(photo("a"))
@@ -51,6 +51,9 @@ def test_links_that_are_followed_no_more_delete_nothing(story: Story) -> None:
 
     story.configure({"on_delete": "trash", "delete_after": "1s"})
     daemon = story.start()
+    (story.photos / "2.jpg").rename(outside / "2.jpg")
+    (story.photos / "2.jpg").symlink_to(outside / "2.jpg")
+    until(lambda: "2.jpg" not in story.known(), "it is found gone")
     (story.photos / "1.jpg").unlink()
     until(lambda: daemon.events("put_into_trash"), "what was deleted is in the trash")
     until(lambda: daemon.events("left_in_immich"), "what lies behind the link is decided upon")
