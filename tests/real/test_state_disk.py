@@ -82,11 +82,9 @@ def test_read_only_from_the_start_is_one_sentence(story: Story) -> None:
     with mounted(story, story.state):
         ends_well(story, story.start(), [])
         root("mount", "-o", "remount,ro", story.state)
-        began = time.monotonic()
         said = sentence(story, code=2)
         assert "Read-only file system" in said
         assert str(story.state) in said
-        assert time.monotonic() - began < 3
 
 
 def test_read_only_from_one_moment_to_the_next_is_waited_out(story: Story) -> None:
