@@ -22,6 +22,7 @@ from immich_sync.filesystem.following import disk_for
 from immich_sync.filesystem.scan import Policy
 from immich_sync.filesystem.sidecars import read_sidecar
 from immich_sync.filesystem.taking import SIDECAR, Taking, taking
+from immich_sync.ripening import ripening
 from immich_sync.store import cleanups
 from immich_sync.store.cleanups import Cleaned
 from immich_sync.store.database import STATE_FILE, open_read_only
@@ -120,9 +121,10 @@ def _explained(
     coming, coming_at = outlook(prospect)
     if taken := _in_quarantine(known, stamp):
         coming, coming_at = taken, None
-    elif known.job is None and (ripe := _ripe_at(folder, known, stamp)) is not None:
-        coming = _CLEANS[folder.after_upload]
-        coming_at = max(ripe, now)
+    elif ripe := ripening(
+        Path(setup.state), folder, relative, has_album=bool(known.albums), now=now
+    ):
+        coming, coming_at = ripe.what, ripe.at
     if seen.lies == "directory":
         coming, coming_at = "Directories are only looked into: name a file in it.", None
     return Explanation(
@@ -275,27 +277,6 @@ def _cleaned(row: Cleaned) -> Fact:
         lies = shown(below((row.aside_root or b"").rstrip(b"/"), row.aside or b""))
         what = f"its original is in Immich, it lies in quarantine at {lies}"
     return Fact("cleaned", row.at, f"{what} [{row.asset_id}] {row.note}".strip())
-
-
-_CLEANS = {
-    "quarantine": "It goes into quarantine then, unless something speaks against it.",
-    "delete": "It is deleted here then, unless something speaks against it.",
-}
-
-
-def _ripe_at(folder: Folder, known: Dossier, stamp: Stamp | None) -> float | None:
-    """When cleanup looks at a file that is in Immich; None if it will not, as far as is known."""
-    file, asset = known.file, known.asset
-    if not folder.cleans or file is None or asset is None or file.hold or file.incomplete:
-        return None
-    if stamp != file.stamp or asset.verified_at is None or asset.trashed_at or asset.removed_at:
-        return None
-    back = any(
-        one.state is cleanups.State.UNDONE and one.checksum == file.checksum
-        for one in known.cleaned
-    )
-    times = (known.changed_at or 0.0, stamp.mtime_ns / 1e9, stamp.ctime_ns / 1e9)
-    return None if back else max(times) + folder.cleanup_after
 
 
 def _in_quarantine(known: Dossier, stamp: Stamp | None) -> str:

@@ -61,7 +61,7 @@ class Sight:
     stamp: Stamp | None
     links: int
     syncthing: bool
-    names: Sequence[bytes]
+    names: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ class Inspector:
             fresh = await self._world.store(cleanups.candidate, first.file.place)
             known = fresh if fresh is not None and fresh.file == first.file else None
             one = known or first
-            sight = await self.look(one.file.place)
-            why, found = await self._sidecars(one, unit, sight.names)
+            seen = await self.look(one.file.place)
+            why, found = await self._sidecars(one, unit, seen.names)
             along += [each for each in found if each not in along]
             verdicts.append(
                 decide(
@@ -132,9 +132,9 @@ class Inspector:
                         in_album=await self._in_album(one),
                         ripe_at=self.ripe_at(one),
                         now=self._world.clock.now(),
-                        seen=sight.stamp,
-                        links=sight.links,
-                        syncthing=sight.syncthing,
+                        seen=seen.stamp,
+                        links=seen.links,
+                        syncthing=seen.syncthing,
                         sidecar=why,
                         proof=_proof(proved.get(one.file.place)),
                     )
@@ -146,7 +146,7 @@ class Inspector:
         """What lies there and beside it. Raises FileUnreadable."""
         folder = self._swept.folder
         return await self._world.blocking(
-            self._swept.looking, _sight, self._world.disk, folder, place
+            self._swept.looking, sight, self._world.disk, folder, place
         )
 
     async def _in_album(self, one: Candidate) -> bool:
@@ -209,7 +209,8 @@ def _proof(proved: Proved | None) -> Proof | None:
     return Proof(proved.checksum, proved.presence.asset_id, proved.presence.trashed)
 
 
-def _sight(disk: Hands, folder: Folder, place: Place) -> Sight:
+def sight(disk: Hands, folder: Folder, place: Place) -> Sight:
+    """What lies there and beside it. Blocks. Raises FileUnreadable."""
     above = [b""]
     for part in place.directory.split(b"/") if place.directory else ():
         above.append(below(above[-1], part))
@@ -218,5 +219,5 @@ def _sight(disk: Hands, folder: Folder, place: Place) -> Sight:
         links=disk.links(folder.root, place.relative),
         syncthing=not folder.deletes_reach_phone
         and any(disk.links(folder.root, below(one, cleanup.SYNCTHING)) for one in above),
-        names=disk.names(folder.root, place.directory),
+        names=tuple(disk.names(folder.root, place.directory)),
     )
