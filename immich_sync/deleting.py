@@ -30,7 +30,6 @@ from immich_sync.immich import trash
 from immich_sync.immich.check import Presence, bulk_check
 from immich_sync.immich.client import Immich
 from immich_sync.rooting import Root
-from immich_sync.scanning import still_gone
 from immich_sync.store import breakers, departures
 from immich_sync.store.departures import Fate
 from immich_sync.tombstones import Tombstones
@@ -77,6 +76,7 @@ class Deletions:
     immich: Immich
     folders: Mapping[FolderId, Mirrored]
     unrest: Callable[[], Unrest]  # of all its folders
+    unlisted: Callable[[], str]  # a directory of these that cannot be listed; "" if all can be
     allowed: Callable[[], bool]  # whether the server may be told to delete anything
 
 
@@ -91,12 +91,18 @@ class Deleter:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.tripped: set[FolderId] = set()  # folders of which a person has to speak first
-        self.trouble = ""  # why nothing is deleted though it should be, for people
+        self._trouble = ""
+        self._unlisted = ""
         self._given = deletions
         self._world = world
         self._stones = tombstones
         self._changed = changed
         self._wanted = Bell()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is deleted though it should be, for people; "" if there is no reason."""
+        return self._unlisted or self._trouble
 
     async def run(self) -> None:
         """Look every minute, or more often where less is to be waited for, until cancelled."""
@@ -116,9 +122,21 @@ class Deleter:
             await self._wanted.heard(glance)
 
     def _note(self, trouble: str) -> None:
-        if trouble != self.trouble:
+        if trouble != self._trouble:
             log.warning("deletions_wait", account=self._given.name, error=trouble)
-        self.trouble = trouble
+        self._trouble = trouble
+
+    def _all_listed(self) -> bool:
+        """Whether all directories could be listed: what is gone may lie in one that could not."""
+        where, before = self._given.unlisted(), self._unlisted
+        self._unlisted = where and (
+            f"{where} cannot be listed, and what is gone from its place may lie there now. Give the"
+            " user that runs immich-sync the right to read it, or ignore it. What was deleted here"
+            " stays in Immich until then."
+        )
+        if where and self._unlisted != before:
+            log.warning("deletions_wait", account=self._given.name, error=self._unlisted)
+        return not where
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what is gone now was deleted on purpose; whether that was asked."""
@@ -139,6 +157,8 @@ class Deleter:
         if not await store(departures.is_any_open, account):
             await self._reset_all()
             return
+        if not self._all_listed():
+            return
         await self._given.immich.gate.wait_open()
         await self._settle(await store(departures.meant, account))
         now = self._world.clock.now()
@@ -152,7 +172,7 @@ class Deleter:
             await self._look_at(folder_id, mirrored, wait)
 
     async def _reset_all(self) -> None:
-        self.trouble = ""
+        self._trouble = self._unlisted = ""
         for folder in self._given.folders:
             if Breaker.DELETIONS in await self._world.store(breakers.standing, folder):
                 await self._weigh(folder)
@@ -182,10 +202,21 @@ class Deleter:
                 doomed.append(judged)
         if kept:
             await self._leave(kept)
-        if doomed:
-            await self._trash(doomed[:MOST], mirrored, root, conditions)
-        if doomed[MOST:] and not self.trouble:
+        doomed = await self._gone(doomed, mirrored)
+        if doomed and await self._trash(doomed[:MOST], root, conditions) and doomed[MOST:]:
             self._wanted.ring()
+
+    async def _gone(self, doomed: Sequence[Facts], mirrored: Mirrored) -> list[Facts]:
+        """Those at whose place nothing lies; the others were not deleted, or it cannot be told."""
+        places = [one.departed.place for one in doomed]
+        gone, taken = await self._world.blocking(
+            mirrored.looking, _look, self._world.disk, mirrored.folder.root, places
+        )
+        why = "Something lies at its place that is passed over: a link, or what nobody looks at."
+        kept = [one.departed for one in doomed if one.departed.place in taken]
+        if kept:
+            await self._leave([Fate(one, State.KEPT, why) for one in kept])
+        return [one for one in doomed if one.departed.place in gone]
 
     def _stone(self, checksum: Checksum) -> Hold | None:
         account = self._given.account
@@ -199,7 +230,7 @@ class Deleter:
         name = self._given.folders[folder_id].folder.name
         standing = await store(breakers.standing, folder_id)
         before = Breaker.DELETIONS in standing
-        found = await store(departures.counts, folder_id, now - breaker.WINDOW)
+        found = await store(departures.counts, folder_id, now, breaker.WINDOW)
         tripped = breaker.holds(
             breaker.LOST, tripped=before, count=found.lost, known=found.known, left=found.waiting
         )
@@ -216,36 +247,17 @@ class Deleter:
             self.tripped.discard(folder_id)
         return tripped
 
-    async def _trash(
-        self, doomed: Sequence[Facts], mirrored: Mirrored, root: Root, conditions: Conditions
-    ) -> None:
-        """Put these into the trash, after asking disk and server once more."""
+    async def _trash(self, doomed: Sequence[Facts], root: Root, conditions: Conditions) -> bool:
+        """Put these into the trash, after asking the server once more; False if it has to wait."""
         immich, account = self._given.immich, self._given.account
-        places = [one.departed.place for one in doomed]
-        gone = set(
-            await self._world.blocking(
-                mirrored.looking, still_gone, self._world.disk, mirrored.folder.root, places
-            )
-        )
-        doomed = [one for one in doomed if one.departed.place in gone]
-        linked = await self._world.blocking(
-            mirrored.looking, _still_named, self._world.disk, mirrored.folder.root, gone
-        )
-        if linked:
-            why = "A symbolic link, or something else that is no file, lies at its place."
-            behind = [one.departed for one in doomed if one.departed.place in linked]
-            await self._leave([Fate(one, State.KEPT, why) for one in behind])
-            doomed = [one for one in doomed if one.departed.place not in linked]
-        if not doomed:
-            return
         if not await trash.is_kept(immich):
             self._note(
                 "This server keeps no trash: what it is told to delete is gone for good, so"
                 " nothing is. Switch its trash on (Administration → Settings → Trash), or say"
                 ' on_delete = "ignore".'
             )
-            return
-        self.trouble = ""
+            return False
+        self._trouble = ""
         presences = await bulk_check(immich, [one.departed.checksum for one in doomed])
         wanted = [
             one
@@ -254,21 +266,27 @@ class Deleter:
             and (not one.departed.motion or await self._goes_alone(one, conditions))
         ]
         # The folder may have gone while the server was asked.
-        if not wanted or not await root.check():
-            return
+        if not await root.check():
+            return False
+        if not wanted:
+            return True
         departed = [one.departed for one in wanted]
         if not (meant := await self._world.store(departures.mean, account, departed)):
-            return
+            return True
         ids = {one.departed: one.asset.asset_id for one in wanted if one.asset is not None}
         await self._stones.write(account, [one.checksum for one in meant], Why.DEPARTED)
-        await self._ask(sorted({ids[one] for one in meant}))
-        await self._settle(meant)
+        refused = await self._ask(sorted({ids[one] for one in meant}))
+        await self._settle(meant, [one.checksum for one in meant if ids[one] in refused])
+        return True
 
-    async def _ask(self, ids: Sequence[AssetId]) -> None:
-        """One that is refused makes the server refuse all: then each is asked for by itself."""
-        if not await trash.put(self._given.immich, ids) and len(ids) > 1:
-            for one in ids:
-                await trash.put(self._given.immich, [one])
+    async def _ask(self, ids: Sequence[AssetId]) -> frozenset[AssetId]:
+        """Those that the server refused: one makes it refuse all, so then each is asked alone."""
+        immich = self._given.immich
+        if await trash.put(immich, ids):
+            return frozenset()
+        if len(ids) == 1:
+            return frozenset(ids)
+        return frozenset([one for one in ids if not await trash.put(immich, [one])])
 
     async def _is_ours(self, facts: Facts, presence: Presence) -> bool:
         """Whether the server still has the very asset that we know, outside the trash."""
@@ -301,8 +319,12 @@ class Deleter:
             await self._leave_one(facts, State.KEPT, why)
         return verdict is Verdict.TRASH
 
-    async def _settle(self, meant: Sequence[Departed]) -> None:
-        """What we meant to trash, as the server has it now. Raises ServerTrouble."""
+    async def _settle(self, meant: Sequence[Departed], refused: Collection[Checksum] = ()) -> None:
+        """What we meant to trash, as the server has it now. Raises ServerTrouble.
+
+        What it has `refused` it would refuse again: Immich keeps from every key what a person put
+        into the locked folder (Immich 3.1: access.ts).
+        """
         if not meant:
             return
         account, now = self._given.account, self._world.clock.now()
@@ -311,7 +333,11 @@ class Deleter:
         alive: list[Checksum] = []
         for one, presence in zip(meant, presences, strict=True):
             if presence.asset_id is not None and not presence.trashed:
-                fates.append(Fate(one, State.WAITING, "Immich has it still."))
+                if one.checksum in refused:
+                    why = "Immich refused to delete it: it may lie in the locked folder."
+                    fates.append(Fate(one, State.KEPT, why))
+                else:
+                    fates.append(Fate(one, State.WAITING, "Immich has it still."))
                 alive.append(one.checksum)
             else:
                 fates.append(Fate(one, State.TRASHED, asset=presence.asset_id))
@@ -338,16 +364,19 @@ class Deleter:
             log.info("left_in_immich", file=fate.departed.place.relative, why=fate.note)
 
 
-def _still_named(disk: Hands, root: bytes, gone: Collection[Place]) -> frozenset[Place]:
-    """Those at whose place, or on the way to it, something lies that a scan does not take. Blocks.
+def _look(
+    disk: Hands, root: bytes, places: Iterable[Place]
+) -> tuple[frozenset[Place], frozenset[Place]]:
+    """Those where nothing lies at all, and those where something does. Blocks.
 
-    A link, above all: what it leads to was not deleted, perhaps only its following was given up.
+    A link above all, there or on the way: what it leads to was not deleted. Where it cannot be
+    told, a place is in neither.
     """
-    found = []
-    for place in gone:
+    gone: list[Place] = []
+    taken: list[Place] = []
+    for place in places:
         try:
-            if disk.links(root, place.relative):
-                found.append(place)
+            (taken if disk.links(root, place.relative) else gone).append(place)
         except FileTrouble:
-            found.append(place)  # it cannot be told
-    return frozenset(found)
+            continue
+    return frozenset(gone), frozenset(taken)

@@ -117,6 +117,7 @@ class Engine:
             for folder in self.setup.folders:
                 row = await self._open_folder(folder)
                 self._rows[row.id] = (folder, row)
+            await self.world.store(departures.set_aside, self._rows)
             try:
                 await self._sync()
             finally:

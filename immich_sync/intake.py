@@ -5,6 +5,7 @@ run beside a server that does not exist.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import anyio
 import structlog
@@ -29,7 +30,7 @@ from immich_sync.core.types import (
 from immich_sync.filesystem.digest import judge
 from immich_sync.filesystem.scan import Listing, Policy, listing, passed_over, takes
 from immich_sync.rooting import Root
-from immich_sync.scanning import Tally, forget, scan, still_gone
+from immich_sync.scanning import Tally, forget, scan, still_gone, still_there
 from immich_sync.store import queue
 from immich_sync.store.arrivals import arrive
 from immich_sync.store.known import children, stamps
@@ -130,6 +131,11 @@ class Intake:
         scanned = self.last_scan is not None
         return scanned and not self._dirty and not self._settling.growing(anyio.current_time())
 
+    def unlisted(self) -> bytes | None:
+        """A directory that could not be listed when it was tried last; None if all could be."""
+        failed = (directory for directory, _ in self.tally.troubles)
+        return next(chain(failed, self._troubled), None) if self.root.online else None
+
     def is_looking(self) -> bool:
         """Whether a full scan is under way, due, or has never been: anything may turn up."""
         first = self.root.online and self.last_scan is None
@@ -200,6 +206,8 @@ class Intake:
                 "scanned", folder=self.folder.name, why=why, files=tally.files, due=tally.due,
                 moving=len(tally.moving), gone=tally.gone, seconds=round(now - began, 2),
             )  # fmt: skip
+            self._troubled.update((one, now + TROUBLED) for one, _ in tally.troubles)
+            self._soiled.ring()
             for directory, trouble in tally.troubles[:TOLD]:
                 log.warning("not_listed", folder=self.folder.name, file=directory, error=trouble)
         self.scanning = False
@@ -229,6 +237,9 @@ class Intake:
         for one in listings:
             if one.trouble and not one.missing:  # it may be over soon
                 self._troubled[one.directory] = now + TROUBLED
+        unlisted = {directory for directory, _ in self.tally.troubles} - self._troubled.keys()
+        if any(one.directory in unlisted for one in listings):
+            self._want_scan("can be listed again")  # with all that lies below it
         found = [one for one in listings if not one.trouble]
         listed = [one.directory for one in found]
         known = await self._world.store(stamps, self.folder_id, listed)
@@ -250,12 +261,14 @@ class Intake:
         if arrivals:
             await self._world.store(queue.put, arrivals, now=self._world.clock.now())
             self._arrived()
+        disk, root = self._world.disk, self.folder.root
         if gone:
-            disk, root = self._world.disk, self.folder.root
             gone = await self._world.blocking(self._looking, still_gone, disk, root, gone)
+        lost.sort()
+        passed = await self._world.blocking(self._looking, still_there, disk, root, lost)
         if (gone or lost) and await self.root.check():
             # What came back since the listing has made its directory dirty anew: it is found then.
-            await forget(gone, sorted(lost), self.folder_id, self._world)
+            await forget(gone, lost, passed, self.folder_id, self._world)
 
     def _listings(self, directories: Sequence[bytes]) -> list[Listing]:
         """Blocking: what lies in the directories."""

@@ -19,8 +19,9 @@ from immich_sync.cleaning import Cleaner
 from immich_sync.core.breaker import Breaker
 from immich_sync.core.folder import Folder
 from immich_sync.core.measures import Measures
+from immich_sync.core.naming import shown
 from immich_sync.core.ports import Lane
-from immich_sync.core.types import AccountId, Activity, FolderId
+from immich_sync.core.types import AccountId, Activity, FolderId, below
 from immich_sync.deleting import Deleter, Deletions, Mirrored, Unrest
 from immich_sync.firstlook import waits
 from immich_sync.inspecting import Swept
@@ -221,6 +222,7 @@ class Keeper:
             immich=link.immich,
             folders=mirrored,
             unrest=partial(_unrest, house.intakes, self._folders),
+            unlisted=partial(_unlisted, house.intakes, self._folders),
             allowed=lambda: link.deletions_forbidden is None,
         )
 
@@ -248,6 +250,15 @@ class Keeper:
             troubled=link.immich.gate.close,
         )
         return Cleaner(swept, house.world, house.elapsed, house.one_at_a_time, house.tell)
+
+
+def _unlisted(intakes: Mapping[FolderId, Intake], folders: Collection[FolderId]) -> str:
+    """A directory of these folders that could not be listed, for people; "" if all could be."""
+    for one in folders:
+        intake = intakes.get(one)
+        if intake is not None and (found := intake.unlisted()) is not None:
+            return shown(below(intake.folder.root, found) if found else intake.folder.root)
+    return ""
 
 
 def looking(folder: Folder) -> Lane:

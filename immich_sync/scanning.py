@@ -5,13 +5,13 @@ since it looks at every file there is.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from immich_sync.core.compare import Difference, compare
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder
-from immich_sync.core.ports import Disk, Lane
+from immich_sync.core.ports import Disk, Hands, Lane
 from immich_sync.core.types import Arrival, FolderId, Forgotten, Place, Priority
 from immich_sync.filesystem.scan import Listing, Policy, walk
 from immich_sync.rooting import Root
@@ -80,7 +80,8 @@ async def scan(
         return tally
     gone = await world.blocking(looking, still_gone, world.disk, folder.root, gone)
     lost = _provably(before - visited, tally.troubles)
-    tally.gone = await forget(gone, lost, folder_id, world)
+    passed = await world.blocking(looking, still_there, world.disk, folder.root, lost)
+    tally.gone = await forget(gone, lost, passed, folder_id, world)
     await world.store(scanned, folder_id)
     tally.finished = True
     return tally
@@ -132,14 +133,34 @@ def still_gone(disk: Disk, root: bytes, gone: Sequence[Place]) -> list[Place]:
     return found
 
 
+def still_there(disk: Hands, root: bytes, lost: Sequence[bytes]) -> frozenset[bytes]:
+    """Those directories that only nobody looks into any more, or a link lies there. Blocks."""
+    found = []
+    for directory in lost:
+        try:
+            if disk.links(root, directory):
+                found.append(directory)
+        except FileTrouble:
+            found.append(directory)  # it cannot be told
+    return frozenset(found)
+
+
 async def forget(
-    gone: Sequence[Place], lost: Sequence[bytes], folder_id: FolderId, world: World
+    gone: Sequence[Place],
+    lost: Sequence[bytes],
+    passed: Collection[bytes],
+    folder_id: FolderId,
+    world: World,
 ) -> int:
-    """Nothing is known of these files, nor of what lay at or below these directories; how many."""
+    """Nothing is known of these files, nor of what lay at or below these directories; how many.
+
+    The directories in `passed` were not deleted: they are passed over from now on.
+    """
     if gone:
         await world.journal.commit(*(Forgotten(place) for place in gone))
     count = len(gone)
     for directory in lost:
         now = world.clock.now()
-        count += await world.store(forget_below, folder_id, directory, now)
+        deleted = directory not in passed
+        count += await world.store(forget_below, folder_id, directory, now, deleted=deleted)
     return count

@@ -84,9 +84,13 @@ def identity(database: Database, folder: FolderId) -> str | None:
 
 
 def set_identity(database: Database, folder: FolderId, seen: str) -> None:
-    """This file system is the folder's own from now on. Raises StateTrouble."""
+    """This file system is the folder's own from now on.
+
+    If that was another one before, what it lacks was not deleted: the copy may not have been
+    whole. Raises StateTrouble.
+    """
     with database.writing() as connection:
-        connection.execute("UPDATE folder SET identity = ? WHERE id = ?", (text(seen), folder))
+        connection.execute(_SET_IDENTITY, (text(seen), folder))
 
 
 def _requeue(connection: Connection, folder: int, now: float) -> None:
@@ -104,6 +108,13 @@ _READ_FOLDER = "SELECT id, account, policy FROM folder WHERE kind = ? AND root =
 _MAKE_FOLDER = "INSERT INTO folder (kind, root, name, policy) VALUES (?, ?, ?, ?) RETURNING id"
 
 _UPDATE_FOLDER = "UPDATE folder SET name = ?, policy = ? WHERE id = ?"
+
+# In an update, every right-hand side sees the row as it was before.
+_SET_IDENTITY = """
+UPDATE folder SET identity = ?1, on_delete = iif(
+    on_delete = 'trash' AND identity IS NOT NULL AND identity <> ?1, 'soon', on_delete)
+WHERE id = ?2
+"""
 
 _MISSING_NO_MORE = """
 UPDATE file SET hold = NULL, note = '', dismissed = 0 WHERE folder = ? AND hold = 'missing'

@@ -26,7 +26,7 @@ from immich_sync.store.rows import asset_of, key, text
 class Counts:
     """A folder in numbers, of files."""
 
-    lost: int  # gone within the window, and not approved
+    lost: int  # gone together, and not approved: the most within one window
     known: int  # that lie there, or are among the lost
     waiting: int  # gone, and nothing was done about it
 
@@ -55,23 +55,35 @@ def arrived(connection: Connection, place: Place, checksum: Checksum) -> None:
 def set_policy(database: Database, folder: FolderId, on_delete: str) -> None:
     """What deletions in this folder mean from now on; "ignore" is for those that wait, too.
 
-    Raises StateTrouble.
+    What was deleted before that was "trash" does not count: only what goes after the next full
+    scan does, which finds all that is gone until then. Raises StateTrouble.
     """
     with database.writing() as connection:
-        connection.execute("UPDATE folder SET on_delete = ? WHERE id = ?", (on_delete, folder))
         if on_delete == "ignore":
-            connection.execute(
-                "DELETE FROM departed WHERE folder = ? AND state = 'waiting'", (folder,)
-            )
-            connection.execute(
-                "DELETE FROM breaker WHERE folder = ? AND kind = 'deletions'", (folder,)
-            )
+            _ignore(connection, folder)
+        else:
+            connection.execute(_ARM, (folder,))
+
+
+def set_aside(database: Database, configured: Collection[FolderId]) -> None:
+    """Deletions in folders that nobody wants watched any more mean nothing. Raises StateTrouble."""
+    with database.writing() as connection:
+        rows = connection.execute("SELECT id FROM folder WHERE on_delete <> 'ignore'").fetchall()
+        for (folder,) in rows:
+            if folder not in configured:
+                _ignore(connection, folder)
+
+
+def _ignore(connection: Connection, folder: int) -> None:
+    connection.execute("UPDATE folder SET on_delete = 'ignore' WHERE id = ?", (folder,))
+    connection.execute("DELETE FROM departed WHERE folder = ? AND state = 'waiting'", (folder,))
+    connection.execute("DELETE FROM breaker WHERE folder = ? AND kind = 'deletions'", (folder,))
 
 
 def mirrored(database: Database) -> list[bytes]:
     """The roots of the folders whose deletions reach Immich. Raises StateTrouble."""
     with database.reading() as connection:
-        rows = connection.execute("SELECT root FROM folder WHERE on_delete = 'trash'")
+        rows = connection.execute("SELECT root FROM folder WHERE on_delete <> 'ignore'")
         return [root for (root,) in rows]
 
 
@@ -95,14 +107,16 @@ def tidy(database: Database, account: AccountId, now: float) -> int:
         return back
 
 
-def counts(database: Database, folder: FolderId, since: float) -> Counts:
+def counts(database: Database, folder: FolderId, now: float, window: float) -> Counts:
     """The folder in numbers; what may turn up under another name is not lost yet.
 
-    Raises StateTrouble.
+    What went together long ago and still waits, as it does while nobody runs or no server
+    answers, counts as if that were a moment ago; `window` in seconds. Raises StateTrouble.
     """
     with database.reading() as connection:
+        wanted = {"folder": folder, "now": now, "window": window}
         lost, waiting = connection.execute(
-            _COUNTS, {"folder": folder, "since": since, **_account(connection, folder)}
+            _COUNTS, {**wanted, **_account(connection, folder)}
         ).fetchone()
         known = connection.execute("SELECT count(*) FROM file WHERE folder = ?", (folder,))
         return Counts(lost, int(known.fetchone()[0]) + lost, waiting)
@@ -257,6 +271,8 @@ ON CONFLICT DO UPDATE SET
 WHERE state <> 'meant'
 """
 
+_ARM = "UPDATE folder SET on_delete = 'soon' WHERE id = ? AND on_delete = 'ignore'"
+
 _LEFT = f"{_ROWS} AND file.dir = :dir AND file.name = :name {_AGAIN}"
 
 LEFT_BELOW = f"""
@@ -324,10 +340,15 @@ OR EXISTS (
 """
 
 _COUNTS = f"""
+WITH
+first AS (SELECT min(at) AS at FROM departed WHERE folder = :folder AND state = 'waiting'),
+together AS (
+    SELECT count(*) OVER (ORDER BY at RANGE BETWEEN :window PRECEDING AND CURRENT ROW) AS count
+    FROM departed WHERE folder = :folder AND approved = 0 AND NOT {_UNREAD}
+        AND at > min(:now, coalesce((SELECT at FROM first), :now)) - :window)
 SELECT
-    count(*) FILTER (WHERE at > :since AND approved = 0 AND NOT {_UNREAD}),
-    count(*) FILTER (WHERE state = 'waiting')
-FROM departed WHERE folder = :folder AND (at > :since OR state = 'waiting')
+    (SELECT coalesce(max(count), 0) FROM together),
+    (SELECT count(*) FROM departed WHERE folder = :folder AND state = 'waiting')
 """  # noqa: S608 - our own words
 
 _DUE = f"""

@@ -65,30 +65,31 @@ def _children(connection: Connection, folder: FolderId, path: bytes) -> Iterator
         following = below + name + (b"0" if deeper else b"\0")
 
 
-def forget_below(database: Database, folder: FolderId, path: bytes, now: float) -> int:
-    """Nothing lies at or below `path` any more: its files go; how many these were.
+def forget_below(
+    database: Database, folder: FolderId, path: bytes, now: float, *, deleted: bool = True
+) -> int:
+    """Nothing at or below `path` is looked at any more: its files go; how many these were.
 
-    Jobs stay: something may have come back since, and if not, the worker will find out. `now` in
-    wall-clock seconds. Raises StateTrouble.
+    They were `deleted`, or they lie where nobody looks. Jobs stay: something may have come back
+    since, and if not, the worker will find out. `now` in wall-clock seconds. Raises StateTrouble.
     """
     with database.writing() as connection:
         wanted = _range(folder, path)
-        connection.execute(LEFT_BELOW, {**wanted, "now": now})
+        if deleted:
+            connection.execute(LEFT_BELOW, {**wanted, "now": now})
         return connection.execute(_FORGET, wanted).rowcount
 
 
 def scanned(database: Database, folder: FolderId) -> None:
     """The folder was compared with its files to the end: what is known of it is not old any more.
 
-    Raises StateTrouble.
+    What goes from now on counts, if deletions do. Raises StateTrouble.
     """
     with database.reading() as connection:
-        row = connection.execute(
-            "SELECT restored_at FROM folder WHERE id = ?", (folder,)
-        ).fetchone()
-    if row is not None and row[0] is not None:
+        row = connection.execute(_OLD, (folder,)).fetchone()
+    if row is not None:
         with database.writing() as connection:
-            connection.execute("UPDATE folder SET restored_at = NULL WHERE id = ?", (folder,))
+            connection.execute(_OLD_NO_MORE, (folder,))
 
 
 def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:
@@ -98,6 +99,13 @@ def _range(folder: FolderId, path: bytes) -> dict[str, int | bytes]:
         return {"folder": folder, "path": b"", "below": b"", "last": _BEHIND_ALL}
     return {"folder": folder, "path": path, "below": path + b"/", "last": path + b"0"}
 
+
+_OLD = "SELECT 1 FROM folder WHERE id = ? AND (restored_at IS NOT NULL OR on_delete = 'soon')"
+
+_OLD_NO_MORE = """
+UPDATE folder SET restored_at = NULL, on_delete = iif(on_delete = 'soon', 'trash', on_delete)
+WHERE id = ?
+"""
 
 _DIRECTORY = """
 SELECT name, size, mtime_ns, inode, ctime_ns FROM file WHERE folder = ? AND dir = ?
