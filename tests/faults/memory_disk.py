@@ -166,6 +166,9 @@ class MemoryDisk:
         directory, _, name = path.rpartition(b"/")
         told = (b"", Evidence.NONE) if evidence is None else (name, evidence)
         self.noticed.append((directory, *told))
+        while directory and not any(one.startswith(directory + b"/") for one in self.files):
+            directory = directory.rpartition(b"/")[0]  # its last file is gone, and so is it
+            self.noticed.append((directory, b"", Evidence.NONE))
         self.heard.set()
 
     def overflow(self, *, silent: bool = False) -> None:

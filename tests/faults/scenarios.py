@@ -136,23 +136,23 @@ SCENARIOS: Mapping[str, Steps] = {
         (Write(B, 2), 0.5),
         (Process("start"), 3.0),
     ],
-    "trashed there when deleted here": [(Write(A, 1), 3.0), (Delete(A), 70.0)],
+    "trashed there when deleted here": [(Write(A, 1), 3.0), (Delete(A), 100.0)],
     "trashed there but for the same bytes": [
         (Write(A, 1), 0.0),
         (Write(C, 1), 3.0),
-        (Delete(A), 70.0),
+        (Delete(A), 100.0),
     ],
     "nothing is trashed while the disk is away": [
         (Write(A, 1), 0.0),
         (Write(C, 2), 3.0),
         (Delete(A), 0.0),
         (Mount("empty"), 100.0),
-        (Mount("home"), 70.0),
+        (Mount("home"), 100.0),
     ],
     "nothing is trashed that another has sent": [
         (Person("upload", 1), 0.0),
         (Write(A, 1), 3.0),
-        (Delete(A), 70.0),
+        (Delete(A), 100.0),
     ],
 }
 

@@ -128,7 +128,7 @@ class Stage:
             settle=1.0,
             scan_every=scan_every,
             on_delete=on_delete,
-            delete_after=5.0,
+            delete_after=60.0,
         )
         return Setup((account,), (folder,), limits or Limits(in_flight=8), str(self.path))
 
