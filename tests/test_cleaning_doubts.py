@@ -1,5 +1,6 @@
 """What a cleanup does not do when it cannot know: an old answer, a quarantine that is not there."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from immich_sync.orders import Orders
 from immich_sync.sandbox import stored_assets
 from immich_sync.store.cleanups import State, away
 from immich_sync.store.database import open_read_only
-from tests.faults.memory_disk import ASIDE
+from tests.faults.memory_disk import ASIDE, Trap
 from tests.faults.stage import Stage, simulate, until
 
 AFTER = 7200.0
@@ -73,6 +74,31 @@ def test_the_servers_word_grows_old(tmp_path: Path, *, slept: bool) -> None:
             await anyio.sleep(2 * AFTER)
             assert asked
             assert stage.state_failures == 0
+            assert list(stage.disk.files) == [b"d/0.raw"]
+
+    simulate(scenario, seed=1)
+
+
+def _erase(stage: Stage) -> None:
+    [asset] = stage.server.assets
+    stage.server.erase(asset)
+
+
+@pytest.mark.parametrize("lost", [_trash, _erase])
+def test_the_server_is_asked_after_the_file_was_read(
+    tmp_path: Path, lost: Callable[[Stage], None]
+) -> None:
+    """A person removes it while its bytes are read for the last time: no audit can know."""
+
+    async def scenario() -> None:
+        stage = Stage(1, tmp_path)
+        async with stage.daemon(_setup(stage, "delete")) as engine:
+            await _synced(stage)
+            await until(lambda: not engine.crew.busy, within=60)
+            trap = Trap(b"d/0.raw", 1, lambda: lost(stage))
+            stage.disk.traps.append(trap)
+            await anyio.sleep(AFTER + 1800.0)
+            assert stage.disk.traps == []
             assert list(stage.disk.files) == [b"d/0.raw"]
 
     simulate(scenario, seed=1)

@@ -1,5 +1,6 @@
 """A folder that Syncthing shares, or that cannot be written, is not cleaned by configuration."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,3 +45,25 @@ def test_a_quarantine_is_found(write: WRITE, tmp_path: Path) -> None:
     assert folder.after_upload == "quarantine"
     assert (folder.cleanup_after, folder.quarantine_for) == (2 * 86400.0, 3600.0)
     assert folder.quarantine_dir == bytes(tmp_path / "aside")
+
+
+@pytest.mark.root
+def test_a_folder_that_is_mounted_read_only_is_not_cleaned(write: WRITE, tmp_path: Path) -> None:
+    """Said at once, and not a month later by each file; for root, too, whom no mode forbids."""
+    file = write(DELETE)
+    photos = tmp_path / "photos"
+    _root("mount", "-t", "tmpfs", "test", photos)
+    try:
+        _root("mount", "-o", "remount,ro", photos)
+        with pytest.raises(Misconfigured, match=r"mounted read-only.*after_upload = .keep."):
+            resolve(load(file))
+        _root("mount", "-o", "remount,rw", photos)
+        assert resolve(load(file)).folders[0].cleans
+    finally:
+        _root("umount", photos)
+
+
+def _root(*command: str | Path) -> None:
+    done = subprocess.run([*map(str, command)], check=False, capture_output=True)  # noqa: S603 - our own
+    if done.returncode:
+        pytest.skip(f"{command[0]} is not possible here")
