@@ -59,7 +59,8 @@ class Changing:
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what changed was meant to; whether that was asked."""
-        if folder not in self.tripped:
+        held = await self._world.store(changes.is_any_held, folder)
+        if folder not in self.tripped and not held:  # it may wait for what cannot be read
             return False
         now = self._world.clock.now()
         await self._world.store(changes.free, folder, now, approved=True)

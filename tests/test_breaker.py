@@ -100,6 +100,25 @@ def test_a_few_edits_go_up_at_once(tmp_path: Path) -> None:
     assert (count, problems, found) == (28, {}, [old])
 
 
+def test_an_edit_beside_many_unreadable_files_waits_for_a_word(tmp_path: Path) -> None:
+    """What cannot be read may have changed as well; a person's word lets the edit go."""
+
+    async def scenario() -> tuple[int, int]:
+        stage = Stage(13, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 40)
+            _tag(stage, 20)
+            stage.disk.broken.update(b"p%04d.raw" % number for number in range(1, 20))
+            stage.disk.overflow()
+            await anyio.sleep(900)
+            before = len(stored_assets(stage.server))
+            await _approve(engine)
+            await anyio.sleep(300)
+            return before, len(stored_assets(stage.server))
+
+    assert simulate(scenario, seed=13) == (40, 41)
+
+
 def test_a_library_that_was_only_touched_waits_for_nothing(tmp_path: Path) -> None:
     """Other times are no other bytes: once all was read, a true edit goes up by itself."""
 

@@ -26,7 +26,7 @@ class Superseded:
 class Counts:
     """A folder in numbers, of files."""
 
-    changed: int  # other bytes than before, within the window, and not approved
+    changed: int  # other bytes than before, within the window or held, and not approved
     suspected: int  # rewritten, and not read yet; counting ends at a limit
     known: int
     held: int  # that wait for a person's word
@@ -122,7 +122,10 @@ SELECT 1 FROM file WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
 _COUNTS = """
 SELECT
     (SELECT count(*) FROM superseded
-     WHERE folder = :folder AND at > :since AND counted = 1),
+     WHERE folder = :folder AND counted = 1 AND (at > :since OR EXISTS (
+        SELECT 1 FROM file WHERE file.folder = superseded.folder AND file.dir = superseded.dir
+            AND file.name = superseded.name AND file.sha1 = superseded.new
+            AND file.hold = 'changed'))),
     (SELECT count(*) FROM (
         SELECT 1 FROM job JOIN file ON file.folder = job.folder AND file.dir = job.dir
             AND file.name = job.name
