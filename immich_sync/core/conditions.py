@@ -116,14 +116,22 @@ def standing(status: Status, setup: Setup, now: float) -> tuple[Condition, ...]:
 
 
 def news(
-    conditions: Sequence[Condition], told: Iterable[Told], *, now: float, remind_after: float
+    conditions: Sequence[Condition],
+    told: Iterable[Told],
+    *,
+    now: float,
+    remind_after: float,
+    brewing: bool = False,
 ) -> News | None:
-    """What somebody who was told that much is to be told now; None if nothing."""
+    """What somebody who was told that much is to be told now; None if nothing.
+
+    While something is `brewing`, which stands and does not count yet, all is not well.
+    """
     known = {one.key: one for one in told}
     standing_keys = {one.key for one in conditions}
     over = tuple(key for key in known if key not in standing_keys)
     if not conditions:
-        return News(over=over) if over else None
+        return News(over=over) if over and not brewing else None
     new = tuple(one for one in conditions if _is_new(one, known.get(one.key), now))
     still = tuple(one for one in conditions if one not in new)
     reminded = any(known[one.key].at + remind_after <= now for one in still)
@@ -162,6 +170,11 @@ class Steady:
         if 0 <= now - self._began < self._after:
             return None
         return tuple(one for key, one in self._seen.items() if key in self._counting)
+
+    @property
+    def brewing(self) -> bool:
+        """Whether something stands that does not count yet."""
+        return not self._counting.issuperset(self._first)
 
     def _look_at(self, key: Key, now: float) -> None:
         # A clock may be set back: then the waiting begins anew.

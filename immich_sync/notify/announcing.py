@@ -47,6 +47,7 @@ class Announcer:
         self._told: dict[str, tuple[Told, ...]] = {}  # by channel, once the state was asked
         self._unsaved: set[str] = set()
         self._counting: tuple[Condition, ...] = ()
+        self._brewing = False  # whether something stands that does not count yet
         self._bells = {key: Bell() for key in self._channels}
 
     async def run(self) -> None:
@@ -97,7 +98,7 @@ class Announcer:
                 log.exception("conditions_unknown")
                 counting = None
             if counting is not None:
-                self._counting = counting
+                self._counting, self._brewing = counting, steady.brewing
                 for bell in self._bells.values():
                     bell.ring()
             await anyio.sleep(min(self._pace.look, self._wishes.after / 2))
@@ -129,6 +130,7 @@ class Announcer:
             self._told[channel.key],
             now=self._now(),
             remind_after=self._wishes.remind_after,
+            brewing=self._brewing,
         )
         if said is None:
             return True

@@ -141,6 +141,19 @@ def test_what_is_over_is_told_when_all_is_well() -> None:
     assert more == News((condition("state"),), (condition(),), (("silent", "photos"),))
 
 
+def test_all_is_not_well_while_something_is_brewing() -> None:
+    """What stands and does not count yet keeps the good news back; it comes with what is over."""
+    told, steady = [Told("silent", "photos", NOW)], Steady(60.0, [], 0.0)
+    steady.look([condition()], 100.0)
+    assert steady.brewing
+
+    assert news([], told, now=NOW, remind_after=DAY, brewing=True) is None
+    steady.look([condition()], 160.0)
+    assert not steady.brewing
+    said = news([condition()], told, now=NOW, remind_after=DAY)
+    assert said == News(new=(condition(),), over=(("silent", "photos"),))
+
+
 def test_what_became_worse_is_told_the_next_day() -> None:
     """And not at every single file."""
     told = [Told("given_up", "", NOW, 1)]
