@@ -62,7 +62,10 @@ def dismiss(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """List these files as problems no more, until their bytes change."""
+    """List these files as problems no more.
+
+    They are listed again once their bytes change.
+    """
     answer = ask(config, "dismiss", paths=tuple(map(os.path.abspath, paths)))
     number = answer.get("dismissed") if isinstance(answer, dict) else None
     _say(answer, f"{words.count(number or 0, 'file')} dismissed.", json=json)
@@ -77,9 +80,9 @@ def approve(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Confirm that a folder, or the server behind it, is the right one although it looks different.
+    """Confirm that a folder, or its server, is the right one.
 
-    Photos that the server lost go up again then, unless they were removed on purpose.
+    It is asked for where one of them looks different. Photos that the server lost go up again then, unless they were removed on purpose.
     """
     answer = ask(config, "approve", folder=_folder(folder), removed=removed)
     _say(answer, f"Approved: {_names(answer)}.", json=json)
@@ -104,7 +107,10 @@ def resume(folder: Folder = None, config: Config = None, json: Json = False) -> 
 
 
 def reload(config: Config = None, json: Json = False) -> None:
-    """Have the configuration read anew; a wrong one is refused, and the old one stays."""
+    """Have the configuration read anew.
+
+    A wrong one is refused, and the old one stays.
+    """
     answer = ask(config, "reload", timeout=RELOAD_PATIENCE)
     _say(answer, f"Reloaded: {_names(answer)}.", json=json)
 

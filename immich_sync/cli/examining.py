@@ -33,7 +33,10 @@ def explain(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Show all that is known of one file: its rule, its facts, its errors, and what comes next."""
+    """Show all that is known of one file, and what comes next.
+
+    Its rule, its facts and its errors.
+    """
     import time
 
     from immich_sync import explaining
@@ -83,7 +86,10 @@ def verify(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Ask the server for every photo here; ends with 0 if all are there, else 1."""
+    """Ask the server whether every photo here is in Immich.
+
+    Ends with 0 if all are there, else 1.
+    """
     import anyio
 
     from immich_sync import verifying
@@ -107,7 +113,10 @@ def verify(
 
 
 def doctor(config: Config = None, json: Json = False) -> None:
-    """Look at configuration, key, server, way, disks and limits; ends with 1 on any error."""
+    """Look for what could keep photos from being synced.
+
+    At configuration, key, server, way, disks and limits; ends with 1 on any error.
+    """
     import anyio
 
     from immich_sync import doctor as office

@@ -75,7 +75,11 @@ def download(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Download originals, proved by their checksums; a broken download is gone on with."""
+    """Download originals, proved by their checksums.
+
+    A download that broke is gone on with. An ID is the end of an asset's address in the browser
+    (…/photos/ID), or that whole address; of an album, …/albums/ID.
+    """
     wanted = _wanted(ids, album)
     several = isinstance(wanted, UUID) or len(wanted) > 1
     if several and (filename is not None or edited):

@@ -98,7 +98,10 @@ def upload(
         bool, typer.Option("--json", "--json-output", "-j", help="Print the result as JSON.")
     ] = False,
 ) -> None:
-    """Upload files and folders once; ends with 1 if any of them failed."""
+    """Upload files and folders once.
+
+    Ends with 1 if any of them failed.
+    """
     del recursive
     if album and album_name is not None:
         raise typer.BadParameter("choose --album or --album-name", param_hint="--album")

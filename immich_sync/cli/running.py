@@ -42,7 +42,10 @@ def run(
         bool, typer.Option("--json", help="Print the result as JSON (with --dry-run).")
     ] = False,
 ) -> None:
-    """Watch the folders and sync every photo and video in them, until stopped."""
+    """Watch the folders and sync every photo and video in them.
+
+    It runs until it is stopped.
+    """
     if timeout is not None and not once:
         raise typer.BadParameter("it needs --once", param_hint="--timeout")
     if json and not dry_run:

@@ -36,7 +36,10 @@ def backup(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Write state and tombstones into one new file, whether or not a daemon runs."""
+    """Write state and tombstones into one new file.
+
+    Whether or not a daemon runs.
+    """
     import time
 
     from immich_sync.cli.screens.keeping import backed_up
@@ -63,7 +66,10 @@ def restore(
 
 
 def check(config: Config = None, json: Json = False) -> None:
-    """Read all of the state and change nothing; ends with 0 if it is sound, else 1."""
+    """Read all of the state and change nothing.
+
+    Ends with 0 if it is sound, else 1.
+    """
     from immich_sync.cli.screens.keeping import checked
     from immich_sync.core.keeping import judged
     from immich_sync.store.migrations import STEPS

@@ -29,7 +29,10 @@ def notify(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Try the channels of [notify]; ends with 1 if one of them took nothing."""
+    """Try the channels of [notify].
+
+    Ends with 1 if one of them took nothing.
+    """
     import anyio
 
     from immich_sync.config import load

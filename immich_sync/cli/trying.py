@@ -34,7 +34,7 @@ def demo(
         bool, typer.Option("--keep", help="Keep the demo's folder afterwards.")
     ] = False,
 ) -> None:
-    """See it work: a folder of sample photos, a small server, and the real daemon."""
+    """See it work: sample photos, a small server, the real daemon."""
     import anyio
 
     from immich_sync.cli import demonstration
@@ -55,10 +55,16 @@ def sandbox(
         0
     ],
     api_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The key to accept; else one is made.")
+        str | None,
+        typer.Option(
+            metavar="KEY", help="A key to accept, beside those that --data knows; else one is made."
+        ),
     ] = None,
 ) -> None:
-    """Serve an Immich in small, to try things on; prints its address and key as JSON."""
+    """Serve an Immich in small, to try things on.
+
+    Prints its address and key as JSON.
+    """
     if server_version not in VERSIONS:
         raise typer.BadParameter(
             f"choose from {', '.join(VERSIONS)}", param_hint="--server-version"

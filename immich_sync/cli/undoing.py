@@ -39,7 +39,10 @@ def undo(
     config: Config = None,
     json: Json = False,  # noqa: FBT002 -- typer makes flags of parameters that are true or false
 ) -> None:
-    """Bring back what a cleanup took out of a folder, and do not clean it again."""
+    """Bring back what a cleanup took out of a folder.
+
+    It is not cleaned again.
+    """
     import time
 
     from immich_sync.cli.options import seconds

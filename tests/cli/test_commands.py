@@ -42,6 +42,19 @@ def test_help_needs_nothing_heavy(shell: Shell) -> None:
     assert all(name in done.stdout for name in ("run", "demo", "sandbox", "upload", "status"))
 
 
+@pytest.mark.parametrize("words", [(), ("state",)], ids=["all", "state"])
+def test_no_command_is_cut_in_the_help(shell: Shell, words: tuple[str, ...]) -> None:
+    """At 80 columns, each command's sentence stands whole in its line."""
+    shell.environment.update(COLUMNS="80")
+
+    ended = shell.run(*words, "--help")
+
+    commands = ended.out.partition("Commands:\n")[2].splitlines()
+    assert len(commands) > 2
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+    assert max(len(line) for line in commands) <= 80
+
+
 def test_wrong_use_is_code_2(shell: Shell) -> None:
     """With a sentence on stderr and nothing on stdout."""
     ended = shell.run("run", "--timeout", "5s")
