@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from immich_sync.core.departure import Departed, Facts, Half, State
-from immich_sync.core.media import motion_of, still_of
+from immich_sync.core.departure import Departed, Facts, State
 from immich_sync.core.types import (
     AccountId,
     AssetId,
@@ -19,6 +18,7 @@ from immich_sync.core.types import (
     Priority,
 )
 from immich_sync.store.database import Database
+from immich_sync.store.halves import half
 from immich_sync.store.rows import asset_of, key, text
 
 
@@ -136,7 +136,7 @@ def due(database: Database, folder: FolderId, until: float, limit: int) -> list[
                 asset_of(row[9:]),
                 cleaned=bool(row[8]),
                 reading=bool(row[7]),
-                half=_half(connection, departed),
+                half=half(connection, departed),
             )
             for row in rows.fetchall()
         ]  # fmt: skip
@@ -217,44 +217,6 @@ def _held(
     connection.execute("DELETE FROM wanted")
     connection.executemany("INSERT INTO wanted VALUES (?)", [(one,) for one in sorted(wanted)])
     return {Checksum(row[0]) for row in connection.execute(_HOLDING, (account,))}
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The names of one directory, those that are gone among them: each is looked up when asked."""
-
-    connection: Connection
-    departed: Departed
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, bytes) and self.state(name) is not None
-
-    def state(self, name: bytes) -> str | None:
-        """Where the file of this name is: "here", "motion" (here), or its state."""
-        place = self.departed.place
-        found = self.connection.execute(_NAMED, 2 * (place.folder, place.directory, name))
-        row = found.fetchone()
-        return None if row is None else str(row[0])
-
-
-_HALVES = {
-    "here": Half.HERE,
-    "motion": Half.HERE,
-    State.WAITING.value: Half.LEAVING,
-    State.MEANT.value: Half.LEAVING,
-    State.TRASHED.value: Half.TRASHED,
-    State.WITH_STILL.value: Half.TRASHED,
-    State.KEPT.value: Half.KEPT,
-}
-
-
-def _half(connection: Connection, departed: Departed) -> Half:
-    known, name = _Known(connection, departed), departed.place.name
-    other = still_of(name, known) if departed.motion else motion_of(name, known)
-    state = None if other is None else known.state(other)
-    if state is None or (state == "here" and not departed.motion):
-        return Half.NONE  # a video beside a photo, and no more than that
-    return _HALVES[state]
 
 
 _ROWS = """
@@ -391,12 +353,4 @@ INSERT INTO job (folder, dir, name, priority, due_at)
 SELECT file.folder, file.dir, file.name, ?, ? FROM file JOIN folder ON folder.id = file.folder
 WHERE file.hold IS NULL AND file.sha1 = ? AND folder.account = ? AND folder.kind = 'watched'
 ON CONFLICT DO UPDATE SET round = round + 1
-"""
-
-_NAMED = """
-SELECT iif(motion, 'motion', 'here') FROM file WHERE folder = ? AND dir = ? AND name = ?
-UNION ALL
-SELECT state FROM (
-    SELECT state FROM departed WHERE folder = ? AND dir = ? AND name = ? ORDER BY at DESC)
-LIMIT 1
 """
