@@ -12,6 +12,7 @@ import anyio
 
 from immich_sync.core.advice import on_server
 from immich_sync.core.breaker import Breaker
+from immich_sync.core.conditions import silences
 from immich_sync.core.errors import Full, NotImmich, Refused, ServerTrouble, Untrusted
 from immich_sync.core.explanation import Live
 from immich_sync.core.folder import Folder, Setup
@@ -68,6 +69,11 @@ async def of(engine: Engine, *, since: float) -> Status:
     folders = tuple(_folder(one, rows.get(one.root), engine) for one in engine.setup.folders)
     servers = tuple(_server(link) for link in engine.links.values())
     mine = [row for row in rows.values() if row.folder in engine.intakes]
+    problems = (
+        *_world_problems(engine),
+        *_doubts(engine.setup, rows),
+        *_words(engine.setup, rows, waiting),
+    )
     return Status(
         daemon=DaemonStatus(os.getpid(), VERSION, since, _state(engine, mine)),
         server=servers[0],
@@ -75,9 +81,8 @@ async def of(engine: Engine, *, since: float) -> Status:
         jobs=_jobs(mine, len(engine.crew.busy)),
         folders=folders,
         problems=(
-            *_world_problems(engine),
-            *_doubts(engine.setup, rows),
-            *_words(engine.setup, rows, waiting),
+            *problems,
+            *silences(folders, problems, engine.setup, started=since, now=now),
             *map(_problem, files),
         ),
     )
@@ -266,7 +271,7 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             yield Problem("other_user", path, None, advice)
         elif not intake.root.online and intake.root.why:
             yield Problem("folder", path, intake.root.since, intake.root.why)
-        if watching := intake.health().trouble:
+        if intake.root.online and (watching := intake.health().trouble):
             yield Problem("watching", path, None, watching)
         for directory, why in intake.tally.troubles[:LISTED]:
             place = shown(below(intake.folder.root, directory))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf
 
 from immich_sync.core.folder import Setup
-from immich_sync.core.status import FolderStatus, ServerStatus, Status
+from immich_sync.core.status import FolderStatus, Problem, ServerStatus, Status
 
 KINDS = (
     "given_up", "stuck", "key_refused", "server_full", "folder_offline", "silent", "approval",
@@ -34,6 +34,7 @@ _PROBLEMS: Mapping[str, str] = {
     "library": "breaker",
     "newer_server": "deletions_stopped",
     "no_trash": "deletions_stopped",
+    "silent": "silent",
 }
 """Kinds of problems in the status that are conditions as they stand."""
 
@@ -105,6 +106,34 @@ def is_known(status: Status) -> bool:
     """Whether every folder was looked at, and every server asked, since the start."""
     looked = all(one.state != "starting" for one in status.folders)
     return looked and all(one.reachable is not None for one in status.servers)
+
+
+def silences(
+    folders: Iterable[FolderStatus],
+    problems: Collection[Problem],
+    setup: Setup,
+    *,
+    started: float,
+    now: float,
+) -> Iterator[Problem]:
+    """Folders from which nothing new has come for so long as people want to know of.
+
+    What was silent before its disk went away, or before it was doubted, stays so meanwhile: only
+    something new ends it. `started` is when the process did, wall-clock seconds as `now`.
+    """
+    expected = {folder.name: folder.expect_new for folder in setup.folders}
+    for folder in folders:
+        since = started if folder.last_new is None else folder.last_new
+        if folder.state in {"offline", "unapproved"}:
+            away = [one.since for one in problems if one.path == folder.path]
+            seen = min((one for one in away if one is not None), default=now)
+        elif folder.state in {"watching", "scanning", "waiting"}:
+            seen = now
+        else:
+            continue
+        if seen - since >= expected.get(folder.name, inf):
+            words = f"Nothing new has come from {folder.name} for {_span(now - since)}: has the"
+            yield Problem("silent", folder.path, since, f"{words} phone stopped syncing?")
 
 
 def standing(status: Status, setup: Setup, now: float) -> tuple[Condition, ...]:
@@ -199,11 +228,9 @@ def _all(status: Status, setup: Setup, now: float) -> Iterator[Condition]:
             subject = "" if kind == "state" else names.get(problem.path, problem.path)
             yield Condition(kind, subject, problem.advice, problem.since)
     advice = {one.path: one.advice for one in status.problems if one.what == "folder"}
-    expected = {folder.name: folder.expect_new for folder in setup.folders}
     started = now if status.daemon is None else status.daemon.since
     for folder in status.folders:
         yield from _of_folder(folder, advice.get(folder.path, ""), now - started)
-        yield from _silent(folder, started, expected.get(folder.name, inf), now)
     for server in status.servers:
         mine = [one for one in status.folders if one.account == server.account]
         yield from _of_server(server, mine, setup.notify.stuck_after, now)
@@ -231,20 +258,6 @@ def _of_folder(folder: FolderStatus, why: str, running_for: float) -> Iterator[C
     elif folder.state == "starting" and running_for >= HANGING:
         words = f"{folder.name} does not show itself: its disk seems to hang."
         yield Condition("folder_offline", folder.name, words)
-
-
-def _silent(
-    folder: FolderStatus, started: float, expected: float, now: float
-) -> Iterator[Condition]:
-    since = started if folder.last_new is None else folder.last_new
-    if folder.state in {"watching", "scanning", "waiting"} and now - since >= expected:
-        yield Condition(
-            "silent",
-            folder.name,
-            f"Nothing new has come from {folder.name} for {_span(now - since)}: has the phone"
-            " stopped syncing?",
-            since,
-        )
 
 
 def _of_server(
@@ -275,8 +288,8 @@ def _stuck_since(server: ServerStatus, folders: Sequence[FolderStatus]) -> float
 
 def _span(seconds: float) -> str:
     """A length of time as people say it."""
-    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length or unit == "minute":
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= 2 * length or unit == "second":
             count = int(seconds // length)
             return f"{count} {unit}{'' if count == 1 else 's'}"
     raise AssertionError("there is a last unit")

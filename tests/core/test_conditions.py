@@ -14,6 +14,7 @@ from immich_sync.core.conditions import (
     Steady,
     Told,
     news,
+    silences,
     standing,
     told_after,
 )
@@ -65,9 +66,7 @@ WAITING = replace(FOLDER, pending=3, waiting_since=NOW - 8 * HOUR, last_done=NOW
         (status(replace(FOLDER, state="offline")), ["folder_offline"]),
         (status(replace(FOLDER, state="starting")), ["folder_offline"]),
         (status(replace(FOLDER, state="unapproved")), ["approval"]),
-        (status(replace(FOLDER, state="paused", last_new=0.0)), []),
-        (status(replace(FOLDER, last_new=NOW - 7 * DAY)), ["silent"]),
-        (status(replace(FOLDER, last_new=None)), ["silent"]),
+        (status(FOLDER, SERVER, Problem("silent", "/photos", NOW, "Nothing.")), ["silent"]),
         (status(WAITING), ["stuck"]),
         (status(replace(WAITING, last_done=NOW - HOUR)), []),
         (status(replace(WAITING, waiting_since=NOW - HOUR)), []),
@@ -88,17 +87,46 @@ def test_what_stands(seen: Status, expected: list[str]) -> None:
     assert [one.what for one in standing(seen, SETUP, NOW)] == expected
 
 
+QUIET = replace(FOLDER, last_new=NOW - 8 * DAY)
+
+
+def silent(folder: FolderStatus, *problems: Problem, setup: Setup = SETUP) -> list[Problem]:
+    """What is said of a folder from which nothing comes."""
+    return [*silences([folder], problems, setup, started=NOW - 30 * DAY, now=NOW)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "away", "expected"),
+    [
+        (FOLDER, None, False),
+        (QUIET, None, True),
+        (replace(FOLDER, last_new=None), None, True),  # not since the start
+        (replace(QUIET, state="paused"), None, False),
+        (replace(QUIET, state="offline"), HOUR, True),
+        (replace(QUIET, state="unapproved"), HOUR, True),
+        (replace(QUIET, state="offline"), 2 * DAY, False),  # it went before it was silent for long
+    ],
+)
+def test_when_a_folder_is_silent(folder: FolderStatus, away: float | None, expected: bool) -> None:  # noqa: FBT001 - a parameter
+    """After a week without anything new, and no less so because its disk has gone away since."""
+    why = [] if away is None else [Problem("folder", "/photos", NOW - away, "Away.")]
+    assert bool(silent(folder, *why)) == expected
+
+
 def test_a_folder_that_may_be_silent() -> None:
     """Without expect_new nothing is expected."""
-    silent = replace(SETUP, folders=(replace(SETUP.folders[0], expect_new=inf),))
+    setup = replace(SETUP, folders=(replace(SETUP.folders[0], expect_new=inf),))
 
-    assert standing(status(replace(FOLDER, last_new=1.0)), silent, NOW) == ()
+    assert silent(replace(FOLDER, last_new=1.0), setup=setup) == []
 
 
 def test_the_words() -> None:
     """They say for how long, and of which folder; of no path that a condition need not name."""
-    (one,) = standing(status(replace(FOLDER, last_new=NOW - 9 * DAY)), SETUP, NOW)
-    assert one.text.startswith("Nothing new has come from photos for 9 days:")
+    (found,) = silent(replace(FOLDER, last_new=NOW - 9 * DAY))
+    assert found.advice.startswith("Nothing new has come from photos for 9 days:")
+    soon = replace(SETUP, folders=(replace(SETUP.folders[0], expect_new=3.0),))
+    (found,) = silent(FOLDER, setup=soon)
+    assert "for 5 seconds:" in found.advice
     (one,) = standing(status(FOLDER, DOWN), SETUP, NOW)
     assert one.text == "Nothing could be uploaded for 7 hours: It does not answer."
     (one,) = standing(status(replace(FOLDER, failed=3)), SETUP, NOW)
