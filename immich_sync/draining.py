@@ -3,12 +3,15 @@
 Its own module because a daemon that goes on for ever never asks this.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from datetime import datetime
 
 import anyio
 import structlog
 
-from immich_sync.core.types import FolderId
+from immich_sync.core.naming import shown
+from immich_sync.core.settle import Waiting, Wants
+from immich_sync.core.types import FolderId, below
 from immich_sync.engine import Engine
 from immich_sync.store import queue
 
@@ -18,8 +21,19 @@ GLANCE = 0.1
 log = structlog.get_logger()
 
 
+_WHY = {
+    Wants.STILLNESS: "It may still be written. A run after {} takes it.",
+    Wants.REST: "It is not whole, and the rest may still come. A run after {} takes it all the"
+    " same.",
+    Wants.BYTES: "It has no bytes, and they may still come. A run after {} calls it a problem.",
+}
+
+
 async def drain(engine: Engine, within: float | None) -> int:
-    """Wait until nothing is due and nothing grows, at most `within` seconds; the exit code."""
+    """Wait until nothing is due and nothing grows, at most `within` seconds; the exit code.
+
+    A file that is not whole is not waited for, but it is named, and the code is 1 then.
+    """
     with anyio.move_on_after(within):
         while True:
             if await _drained(engine):
@@ -31,10 +45,29 @@ async def drain(engine: Engine, within: float | None) -> int:
             if not one.root.online or engine.unapproved(one.folder_id)
         ]
         waiting = (await _counts(engine, list(engine.intakes))).waiting
-        log.info("finished", **engine.crew.outcomes)
-        return 1 if engine.crew.failures or lost or waiting else 0
-    log.warning("timed_out", seconds=within)
+        left = _name_left(engine)
+        log.info("finished", **engine.crew.outcomes, **({"left_waiting": left} if left else {}))
+        return 1 if engine.crew.failures or lost or waiting or left else 0
+    log.warning("timed_out", seconds=within, left_waiting=_name_left(engine))
     return 1
+
+
+def _name_left(engine: Engine) -> int:
+    """Log each file that has not settled; how many these are."""
+    left, now = 0, engine.world.clock.now() - anyio.current_time()
+    for left, (path, one) in enumerate(_unsettled(engine), 1):  # noqa: B007 -- it is the result
+        at = datetime.fromtimestamp(now + one.anew).astimezone()
+        why = _WHY[one.wants].format(at.strftime("%Y-%m-%d %H:%M:%S"))
+        log.warning("left_waiting", file=path, why=why)
+    return left
+
+
+def _unsettled(engine: Engine) -> Iterator[tuple[str, Waiting]]:
+    for intake in engine.intakes.values():
+        for place in intake.unsettled() if intake.root.online else ():
+            one = intake.waiting(place)
+            if one is not None:
+                yield shown(below(intake.folder.root.rstrip(b"/"), place.relative)), one
 
 
 async def _drained(engine: Engine) -> bool:

@@ -16,7 +16,7 @@ from immich_sync.core.errors import FileTrouble, FileVanished
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Changes, ChangeSource, Lane, WatchHealth
 from immich_sync.core.schedule import LastScan, next_asked, next_scan
-from immich_sync.core.settle import Settling
+from immich_sync.core.settle import Settling, Waiting
 from immich_sync.core.types import (
     NO_STAMP,
     Arrival,
@@ -122,8 +122,16 @@ class Intake:
         """When a file that was seen moving is looked at next (monotonic); None for others."""
         return self._settling.looks_at(place)
 
+    def waiting(self, place: Place) -> Waiting | None:
+        """What a file that was seen moving is waited for; None for others."""
+        return self._settling.waiting(place)
+
+    def unsettled(self) -> list[Place]:
+        """The files that were seen moving and have not held still for long enough."""
+        return self._settling.places()
+
     def is_quiet(self) -> bool:
-        """Whether nothing is on its way into the queue; a file known to be cut off may wait."""
+        """Whether nothing is on its way into the queue; a file known not to be whole may wait."""
         if self.scanning or self._wanted:
             return False
         if not self.root.online:

@@ -6,7 +6,7 @@ per file. How long a file must hold still depends on what was seen of it:
     container whole, and closed after writing or renamed into place    0.05 s
     cannot be told, or nobody saw it being closed                      the folder's `settle`
     the same, made under our eyes and not closed yet                   three times that
-    container cut off                                                  10 minutes
+    container not whole                                                10 minutes
     no bytes at all                                                    `settle` and a minute
 
 An empty file is often the first of one that is being written, and if it is not, somebody should
@@ -14,6 +14,7 @@ hear of it soon.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from heapq import heappop, heappush
 
 from immich_sync.core.types import Completeness, Evidence, Place, Stamp
@@ -41,12 +42,31 @@ def lain_still(stamp: Stamp, wall: float) -> float:
     return max(0.0, wall - max(stamp.mtime_ns, stamp.ctime_ns) * _NANO)
 
 
-def _believed(still: float, needed: float) -> float:
-    """What a file's own times count: they are another machine's, whose clock may be wrong.
+def _believable(needed: float) -> float:
+    """How long, in seconds, a file's own times must say that it lay still.
 
-    A long stillness is believed, and so is a short one where no more than that is asked for.
+    They are another machine's, whose clock may be wrong: a long stillness is believed, and so is a
+    short one where no more than that is asked for.
     """
-    return still if still >= CUT_OFF or needed <= QUICK else 0.0
+    return needed if needed <= QUICK else max(needed, CUT_OFF)
+
+
+class Wants(Enum):
+    """What a file that settles is waited for. Scripts read the values."""
+
+    STILLNESS = "stillness"
+    REST = "rest"  # its container is not whole
+    BYTES = "bytes"  # it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file that settles; times are seconds on the monotonic clock."""
+
+    place: Place
+    wants: Wants
+    until: float  # it goes on then, if it does not move any more
+    anew: float  # so it does for a process that starts later and has only the file's own times
 
 
 @dataclass(slots=True)
@@ -56,6 +76,8 @@ class _Sighting:
     stamp: Stamp | None = None
     since: float = 0.0  # when `stamp` was first seen
     completeness: Completeness = Completeness.UNKNOWN
+    until: float = 0.0  # when it has settled, if it moves no more
+    anew: float = 0.0  # likewise, by its own times alone
 
 
 class Settling:
@@ -102,6 +124,22 @@ class Settling:
         sighting = self._sightings.get(place)
         return None if sighting is None else sighting.look_at
 
+    def waiting(self, place: Place) -> Waiting | None:
+        """What this file is waited for, and how long; None if it is not settling."""
+        sighting = self._sightings.get(place)
+        if sighting is None:
+            return None
+        if sighting.stamp is None:  # nobody has looked yet
+            return Waiting(place, Wants.STILLNESS, sighting.look_at, sighting.look_at)
+        wants = Wants.REST if sighting.completeness is Completeness.CUT else Wants.STILLNESS
+        if not sighting.stamp.size:
+            wants = Wants.BYTES
+        return Waiting(place, wants, sighting.until, sighting.anew)
+
+    def places(self) -> list[Place]:
+        """Everything that is settling, in the order of its arrival."""
+        return list(self._sightings)
+
     def saw(
         self, place: Place, stamp: Stamp, completeness: Completeness, now: float, *, wall: float
     ) -> bool:
@@ -115,7 +153,9 @@ class Settling:
         needed = quiet_time(completeness, sighting.evidence, self._settle)
         if not stamp.size:
             needed = self._settle + EMPTY
-        missing = needed - max(now - sighting.since, _believed(lain_still(stamp, wall), needed))
+        sighting.anew = now + _believable(needed) - lain_still(stamp, wall)
+        sighting.until = min(sighting.since + needed, sighting.anew)
+        missing = sighting.until - now
         if missing <= 0:
             del self._sightings[place]
             return True
@@ -128,7 +168,7 @@ class Settling:
         self._sightings.pop(place, None)
 
     def growing(self, now: float) -> bool:
-        """Whether any file is on its way; one that is cut off and moves no more is not."""
+        """Whether any file is on its way; one that is not whole and moves no more is not."""
         return any(
             sighting.completeness is not Completeness.CUT or now - sighting.since < self._settle
             for sighting in self._sightings.values()

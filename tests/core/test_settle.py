@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from immich_sync.core.settle import CUT_OFF, EMPTY, QUICK, Settling, lain_still, quiet_time
+from immich_sync.core.settle import (
+    CUT_OFF,
+    EMPTY,
+    QUICK,
+    Settling,
+    Wants,
+    lain_still,
+    quiet_time,
+)
 from immich_sync.core.types import Completeness, Evidence, FolderId, Place, Stamp
 
 WALL = 1_000_000.0
@@ -157,3 +165,38 @@ def test_nothing_settles_unless_one_stamp_held(
         if settling.saw(A, _stamp(size), completeness, now, wall=WALL):
             assert now - held_since >= quiet_time(completeness, evidence, 2.0) - 1e-9
             return
+
+
+@pytest.mark.parametrize(
+    ("size", "completeness", "wants", "until"),
+    [
+        (5, CUT, Wants.REST, CUT_OFF),
+        (0, CUT, Wants.BYTES, 10.0 + EMPTY),
+        (5, UNKNOWN, Wants.STILLNESS, 10.0),
+    ],
+)
+def test_it_is_known_what_a_file_waits_for_and_how_long(
+    size: int, completeness: Completeness, wants: Wants, until: float
+) -> None:
+    """Its time does not move as long as it does not: later looks say the same."""
+    settling = Settling(10.0)
+    for now in (0.0, 5.0):
+        assert not settling.saw(A, _stamp(size, WALL), completeness, now, wall=WALL + now)
+
+        waiting = settling.waiting(A)
+        assert waiting is not None
+        assert waiting.wants is wants
+        assert waiting.until == pytest.approx(until)
+        assert waiting.anew == pytest.approx(CUT_OFF)
+    assert settling.waiting(B) is None
+
+
+def test_what_its_own_times_say_shortens_the_wait() -> None:
+    """Ten minutes of lying still are believed, whoever saw it first when."""
+    settling = Settling(10.0)
+    settling.saw(A, _stamp(5, WALL - 500), CUT, 0.0, wall=WALL)
+
+    waiting = settling.waiting(A)
+    assert waiting is not None
+    assert waiting.until == waiting.anew == pytest.approx(100.0)
+    assert settling.saw(A, _stamp(5, WALL - 500), CUT, 100.1, wall=WALL + 100.1)
