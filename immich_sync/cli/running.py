@@ -27,7 +27,11 @@ def run(
     config: Config = None,
     once: Annotated[
         bool,
-        typer.Option("--once", help="Sync all that is there, then end: 0, or 1 if not all is in."),
+        typer.Option(
+            "--once",
+            help="Sync all that is there, then end: 0, or 1 if not all is in. A file that is not"
+            " whole and moves no more is named, not waited for.",
+        ),
     ] = False,
     timeout: Annotated[
         str | None,
