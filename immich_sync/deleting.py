@@ -160,6 +160,7 @@ class Deleter:
         if not self._all_listed():
             return
         await self._given.immich.gate.wait_open()
+        await self._stones.follow(account)
         await self._settle(await store(departures.meant, account))
         now = self._world.clock.now()
         unrest = self._given.unrest()
