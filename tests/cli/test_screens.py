@@ -70,7 +70,7 @@ def test_the_screen_says_who_what_and_how_far() -> None:
     for expected in (
         "immich-sync 0.1.0 · syncing · up 1 h · pid 4711",
         "http://nas:2283 · Immich 3.1.0 · reachable",
-        "http://far (anna) · no such host",
+        "http://far (anna) · unreachable\n       no such host",
         "8 due · 2 waiting · 1 being synced · 1 given up",
         "1,190 of 1,200",
         "4.7 GB",

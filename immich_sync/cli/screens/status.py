@@ -71,7 +71,9 @@ def _server(server: ServerStatus) -> Text:
     if server.reachable is True:
         line.append(" · ").append("reachable", "green")
     if server.reachable is False:
-        line.append(" · ").append(server.error or "cannot be reached", "red")
+        line.append(" · ").append((server.trouble or "unreachable").replace("_", " "), "red")
+        if server.error:
+            line.append(f"\n       {server.error}", "red")
     return line
 
 
