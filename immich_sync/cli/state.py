@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The file to make, or a folder to make it in.")
+        str, typer.Argument(metavar="PATH", help="The file to make, or a folder to make it in.")
     ],
     config: Config = None,
     json: Json = False,
@@ -43,10 +43,14 @@ def backup(
     import time
 
     from immich_sync.cli.screens.keeping import backed_up
+    from immich_sync.core.errors import Misconfigured
     from immich_sync.store.backup import write_backup
     from immich_sync.version import VERSION
 
-    kept = write_backup(_folder(config), path.absolute(), now=time.time(), version=VERSION)
+    target = Path(path).absolute()
+    if path.endswith("/") and not target.is_dir():
+        raise Misconfigured(f"There is no such folder: {path}")
+    kept = write_backup(_folder(config), target, now=time.time(), version=VERSION)
     _say(kept, backed_up(kept), json=json)
 
 

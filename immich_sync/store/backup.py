@@ -47,6 +47,8 @@ def write_backup(state: Path, target: Path, *, now: float, version: str) -> Kept
     """
     require(state / STATE_FILE)
     with _written(target):
+        if not target.parent.is_dir():
+            raise Misconfigured(f"The backup {target} cannot be written: there is no such folder.")
         if target.is_dir():
             stamp = time.strftime("%Y%m%dT%H%M%S", time.localtime(now))
             target /= f"immich-sync-state-{stamp}.tar"

@@ -40,7 +40,7 @@ def _lock(descriptor: int, folder: Path) -> None:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
         raise Misconfigured(
             f"Another immich-sync (pid {holder}) is already running on the state folder {folder}: "
-            "stop it first, or give this one a state folder of its own."
+            "stop it first. Two that are to run at once need a state folder each."
         ) from error
     except OSError as error:
         raise Misconfigured(

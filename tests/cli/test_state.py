@@ -85,3 +85,15 @@ def test_what_is_wrong_is_code_1(shell: Shell, config: str, tmp_path: Path) -> N
     assert (backup.code, "is damaged" in backup.err) == (1, True)
     assert (run.code, "There is no state at" in run.err) == (2, True)
     assert not (tmp_path / "b.tar").exists()
+
+
+@pytest.mark.parametrize("place", ["none/", "none/such/kept.tar"])
+def test_a_backup_into_no_folder_is_refused(
+    place: str, shell: Shell, config: str, tmp_path: Path
+) -> None:
+    """Neither a file nor a folder is made of a name that was meant as a folder's."""
+    backup = shell.run("state", "backup", f"{tmp_path}/{place}", "--config", config)
+
+    assert (backup.code, backup.out) == (2, "")
+    assert "here is no such folder" in backup.err
+    assert not (tmp_path / "none").exists()
