@@ -3,11 +3,14 @@
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
+from immich_sync import status
 from immich_sync.core.explanation import Explanation, Live
 from immich_sync.core.types import (
     AccountId,
@@ -24,9 +27,9 @@ from immich_sync.core.types import (
 )
 from immich_sync.explaining import explain
 from immich_sync.filesystem.disk import LocalDisk
-from immich_sync.store import queue
+from immich_sync.store import mend, queue
 from immich_sync.store.database import open_database
-from tests.scene import VERSIONS, Household, household, photo
+from tests.scene import VERSIONS, Household, household, photo, running
 
 pytestmark = pytest.mark.anyio
 
@@ -151,13 +154,41 @@ async def test_a_new_file_must_hold_still(plain: Household) -> None:
     assert (found.checksum, found.ledger, found.same) == (None, None, None)
 
 
+async def test_what_is_not_whole_is_said_with_its_end(plain: Household) -> None:
+    """Not the next look, which is ever the next one, but when it goes up all the same."""
+    plain.configure(settle=30.0)
+    plain.put("cut.jpg", photo(1)[:-20])
+    place = plain.place("cut.jpg")
+    async with running(plain) as engine:
+        while not (engine.intakes and engine.intakes[place.folder].is_looking()):  # noqa: ASYNC110 - no bell rings
+            await anyio.sleep(0.01)
+        with anyio.fail_after(10):
+            while status.live(engine, place).waits_for != "rest":  # noqa: ASYNC110 - likewise
+                await anyio.sleep(0.01)
+        live = status.live(engine, place)
+    moved = stamp_of(plain, "cut.jpg").ctime_ns / 1e9
+
+    found = ask(plain, "cut.jpg", live=live, now=moved + 5)
+
+    assert found.next.startswith("It is not whole: ")
+    assert found.next_at == pytest.approx(moved + 600, abs=5)
+
+
+async def test_a_word_that_is_asked_for_anew_has_no_date(home: Household) -> None:
+    """A retry makes the server's last word count for nothing; 1970 is no time for people."""
+    with closing(open_database(home.home / "state" / "state.db")) as database:
+        assert mend.retry(database, [home.place("Alps/a.jpg")], NOW).due == 1
+
+    assert "verified" not in {fact.what for fact in ask(home, "Alps/a.jpg").facts}
+
+
 async def test_trouble_is_told_with_its_past(home: Household) -> None:
     """The job's last error, since when it fails, and what happened before."""
     place = home.place("Alps/a.jpg")
     database = open_database(home.home / "state" / "state.db")
     queue.put(database, [Arrival(place, Priority.NEW)], now=5.0)
     database.close()
-    job = Job(place, Priority.NEW, 5.0)
+    job = Job(place, Priority.NEW, 5.0, round=queue.born(5.0))
     home.learn(
         Again(job, NOW + 60, 2, "no answer"),
         Activity(4.0, "failed", place, "an older reason"),

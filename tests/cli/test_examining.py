@@ -145,7 +145,7 @@ def folder(**numbers: int) -> FolderVerification:
     )
     return FolderVerification(
         name="photos", path="/p", files=3, bytes=2048, hashed=1,
-        **{"safe": 3, "gone": 0, **none, **numbers},
+        **{"safe": 3, "gone": 0, "cleaned": 0, **none, **numbers},
         ignored={"hidden": 2}, others={"txt": 1, "": 4},
     )  # fmt: skip
 
