@@ -3,8 +3,7 @@
 Its own module because one download knows nothing of the others, and a caller should not have to.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -67,8 +66,9 @@ class Fetcher:
     async def one(self, wanting: Awaitable[Wanted], destination: Destination) -> Path:
         """The path of the only file there is to fetch, or of another that was left in its place."""
         self.progress.expect(1, 0)
-        with self._counted():
-            return (await self._get(await wanting, destination)).path
+        path = (await self._get(await wanting, destination)).path
+        self.progress.finished()
+        return path
 
     async def archives(
         self,
@@ -94,8 +94,8 @@ class Fetcher:
             identity = f"archive {' '.join(part.assets)}"
             wanted = Wanted(call, stem, identity, is_zip=True)
             named = replace(destination, filename=name)
-            with self._counted():
-                paths.append((await self._get(wanted, named)).path)
+            paths.append((await self._get(wanted, named)).path)
+            self.progress.finished()
         return paths
 
     async def several(
@@ -164,7 +164,7 @@ class Fetcher:
                     result.failed.append(failed)
                 else:
                     _sort(result, UUID(asset), arrived)
-                self.progress.finished()
+                    self.progress.finished()
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(concurrency, len(assets))):
@@ -181,14 +181,6 @@ class Fetcher:
         except Refused as refused:
             log.warning("not_verified", asset=asset, because=str(refused))
             return None
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """One of the expected files, which is done with at the end, well or badly."""
-        try:
-            yield
-        finally:
-            self.progress.finished()
 
     async def _get(self, wanted: Wanted, destination: Destination) -> Arrived:
         run = Download(

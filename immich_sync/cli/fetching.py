@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 
+from immich_sync.cli import ids as naming
 from immich_sync.cli.options import Config, Json, account_from, logging_for
 from immich_sync.cli.screens import words
 
@@ -24,11 +25,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Ids = Annotated[list[UUID], typer.Argument(metavar="ID…", help="Assets, by their ids.")]
-SomeIds = Annotated[list[UUID] | None, typer.Argument(metavar="ID…", help="Assets, by their ids.")]
+_IDS = typer.Argument(
+    metavar="ID…", parser=naming.asset, help="Assets, by their ids or their addresses (/photos/ID)."
+)
+Ids = Annotated[list[UUID], _IDS]
+SomeIds = Annotated[list[UUID] | None, _IDS]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write to.")]
 Album = Annotated[
-    UUID | None, typer.Option("--album", metavar="ID", help="All assets of this album.")
+    UUID | None,
+    typer.Option(
+        "--album",
+        metavar="ID",
+        parser=naming.album,
+        help="All assets of this album, by its id or its address (/albums/ID).",
+    ),
 ]
 Key = Annotated[
     str | None,

@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -85,6 +86,32 @@ def test_another_file_in_the_way(run: Run, tmp_path: Path) -> None:
     assert (renamed.code, renamed.out) == (0, f"{tmp_path / 'out' / 'a (2).jpg'}\n")
 
 
+def test_addresses_of_the_browser(run: Run, server: Server, tmp_path: Path) -> None:
+    """What the browser shows of an asset or album is as good as its id."""
+    out = tmp_path / "out"
+    (asset,) = uploaded(run, write_photo(tmp_path, "a.jpg"))
+    made = post(server, "/albums", {"albumName": "Pasted", "assetIds": [asset]})["id"]
+    album = f"{server.url}/albums/{made}"
+
+    photo = run("download", f"{server.url}/photos/{asset}", "-o", out)
+    in_album = run("download", f"{album}/photos/{asset}?at=1", "-o", out / "in")
+    whole = run("download", "--album", f"{album}/", "-o", out / "album")
+    mixed_up = run("download", album, "-o", out)
+
+    assert (photo.code, photo.out) == (0, f"{out / 'a.jpg'}\n"), photo.err
+    assert in_album.code == 0, in_album.err
+    assert (whole.code, whole.out) == (0, f"{out / 'album' / 'a.jpg'}\n"), whole.err
+    assert (mixed_up.code, "--album" in mixed_up.err) == (2, True)
+
+
+def test_an_unknown_asset_has_not_come(run: Run, tmp_path: Path) -> None:
+    """What was not downloaded is not counted as such."""
+    done = run("download", str(UUID(int=7)), "-o", tmp_path / "out")
+
+    assert done.code == 1
+    assert "Downloading: 0 of 1 files" in done.err
+
+
 def test_view_and_play(run: Run, tmp_path: Path) -> None:
     """A view in full is the original here; a video plays; what is none fails with 1."""
     photo, video = uploaded(
@@ -134,6 +161,9 @@ def test_public_link(inside: Inside, server: Server, run: Run, tmp_path: Path) -
     [
         ("download", "--out", "x"),
         ("download", "no-uuid", "--out", "x"),
+        ("download", "http://nas/photos/66", "--out", "x"),
+        ("download", f"http://nas/albums/{UUID(int=0)}", "--out", "x"),
+        ("download", "--album", f"http://nas/photos/{UUID(int=0)}", "--out", "x"),
         ("download", "0" * 32, "--out", "x", "--on-exists", "perhaps"),
         ("download", "0" * 32, "1" * 32, "--out", "x", "--filename", "a"),
         ("download", "0" * 32, "--album", "1" * 32, "--out", "x"),
