@@ -246,7 +246,7 @@ def _facts(known: Dossier, stamp: Stamp | None) -> Iterator[Fact]:
         if file.hold is not None:
             yield Fact(file.hold.value, known.changed_at, file.note)
         if file.incomplete:
-            yield Fact("incomplete", known.changed_at, "it is cut off; what is there was kept")
+            yield Fact("incomplete", known.changed_at, "it is not whole; what is there was kept")
         if known.dismissed:
             yield Fact("dismissed", None, "not listed as a problem until its bytes change")
     yield from map(_cleaned, known.cleaned)
@@ -259,7 +259,7 @@ def _facts(known: Dossier, stamp: Stamp | None) -> Iterator[Fact]:
         ("trashed", asset.trashed_at, "seen in Immich's trash"),
         ("gone", asset.removed_at, "the server did not know it any more"),
     ):
-        if at is not None:
+        if at:  # 0 where a person had the server asked anew
             yield Fact(what, at, detail)
     for album, name in known.albums:
         yield Fact("album", None, name or album)

@@ -107,6 +107,6 @@ def _sidecar(
 
 
 _CLEANS = {
-    "quarantine": "It goes into quarantine then, unless something speaks against it.",
-    "delete": "It is deleted here then, unless something speaks against it.",
+    "quarantine": "Unless something speaks against it until then, it goes into quarantine.",
+    "delete": "Unless something speaks against it until then, it is deleted here.",
 }

@@ -47,7 +47,7 @@ _ADVICE = {
     "missing": "If that was no accident, leave it; to upload it again: immich-sync retry --force"
     " PATH",
     "trashed": "It is in Immich's trash, where a person put it; restore it there to keep it.",
-    "incomplete": "The file is cut off; what is there was uploaded. Copy it again if you can.",
+    "incomplete": "It is not whole; what is there was uploaded. Copy it again if you can.",
     "quarantine_kept": "It stays in quarantine. To bring it back: immich-sync undo PATH",
     "cleaned_missing": "It was cleaned away here, and is gone from Immich without having been seen"
     " in its trash. If it is in quarantine still: immich-sync undo PATH",
@@ -127,7 +127,7 @@ def live(engine: Engine, place: Place) -> Live:
     link = engine.links[intake.folder.account]
     gate, headroom = link.immich.gate, link.headroom
     trouble = gate.trouble or headroom.trouble
-    looks_at = intake.looks_at(place)
+    looks_at, waiting = intake.looks_at(place), intake.waiting(place)
     now = engine.world.clock.now()
     return Live(
         folder_state=_folder_state(intake, engine),
@@ -137,6 +137,8 @@ def live(engine: Engine, place: Place) -> Live:
         in_hand=place in engine.crew.busy,
         looked_at=None if looks_at is None else now + looks_at - anyio.current_time(),
         next_scan=intake.scan_due(),
+        waits_for="" if waiting is None else waiting.wants.value,
+        settles_at=None if waiting is None else now + waiting.until - anyio.current_time(),
     )
 
 

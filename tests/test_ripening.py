@@ -40,7 +40,7 @@ async def test_explain_says_when(home: Household) -> None:
 
     what, at = _ask(home)
 
-    assert what == "It goes into quarantine then, unless something speaks against it."
+    assert what == "Unless something speaks against it until then, it goes into quarantine."
     assert at is not None
     assert changed + DAY <= at < changed + DAY + 120
 

@@ -57,6 +57,8 @@ class Live:
     in_hand: bool  # it is being worked on just now
     looked_at: float | None  # it was seen moving, and is looked at again then
     next_scan: float | None
+    waits_for: str = ""  # stillness | rest | bytes: what a file that was seen moving lacks
+    settles_at: float | None = None  # then it goes on, if it does not move any more
 
 
 @dataclass(frozen=True, slots=True)

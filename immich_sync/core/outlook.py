@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from immich_sync.core.explanation import Live
 from immich_sync.core.plan import Facts, Step, next_step
-from immich_sync.core.settle import CUT_OFF, lain_still, quiet_time
+from immich_sync.core.settle import CUT_OFF, Wants, lain_still, quiet_time
 from immich_sync.core.types import Asset, Completeness, Evidence, File, Hold, Job, Stamp
 
 _STEPS = {
@@ -34,6 +34,13 @@ _HELD = {
     Hold.REMOVED: "Nothing: a person removed it from Immich. Again: immich-sync retry --force PATH",
     Hold.MISSING: "Nothing: it is gone from Immich. Again: immich-sync retry --force PATH",
     Hold.CHANGED: "Nothing until a person says that so many changes are right (approve)",
+}
+
+
+_SETTLING = {
+    Wants.STILLNESS.value: "It was seen moving: if it holds still until then, it is read.",
+    Wants.REST.value: "It is not whole: unless the rest comes until then, it goes up all the same.",
+    Wants.BYTES.value: "It has no bytes: unless they come until then, it is listed as a problem.",
 }
 
 
@@ -70,9 +77,8 @@ def outlook(facts: Prospect) -> tuple[str, float | None]:
     if live.in_hand:
         return "It is being worked on just now.", facts.now
     if live.looked_at is not None:
-        return "It was seen moving: it is looked at then, and read once it holds still.", (
-            live.looked_at
-        )
+        said = _SETTLING.get(live.waits_for, _SETTLING[Wants.STILLNESS.value])
+        return said, live.looked_at if live.settles_at is None else live.settles_at
     if facts.job is not None:
         return _due(facts, facts.job, live)
     if facts.stamp is None:
@@ -125,7 +131,7 @@ def _unnoticed(facts: Prospect, stamp: Stamp, live: Live) -> tuple[str, float | 
     left = quiet - lain_still(stamp, facts.now)
     if left > 0:
         cut = facts.completeness is Completeness.CUT
-        why = f"it is cut off, and is given {CUT_OFF / 60:.0f} minutes" if cut else "it is new"
+        why = f"it is not whole, and is given {CUT_OFF / 60:.0f} minutes" if cut else "it is new"
         return f"It must hold still until then ({why}); then it is read.", facts.now + left
     return "It has not been noticed yet: the next scan finds it.", live.next_scan
 
@@ -142,4 +148,6 @@ def _at_rest(facts: Prospect, file: File) -> tuple[str, float | None]:
         return "Nothing: it is in Immich's trash, where a person put it.", None
     if asset.removed_at is not None:
         return "Nothing: it is gone from Immich. Again: immich-sync retry --force PATH", None
+    if file.incomplete:
+        return "Nothing: it is not whole, and as much of it as there is is in Immich, proved.", None
     return "Nothing: it is in Immich, whole and proved, and stays known until it changes.", None

@@ -47,6 +47,18 @@ NEW = replace(DONE, file=None, asset=None)
         (replace(DONE, live=None), "in Immich, whole and proved", None),
         (replace(DONE, live=replace(LIVE, in_hand=True)), "being worked on", NOW),
         (replace(NEW, live=replace(LIVE, looked_at=NOW + 2)), "was seen moving", NOW + 2),
+        (
+            replace(NEW, live=replace(LIVE, looked_at=NOW + 2, settles_at=NOW + 500,
+                                      waits_for="rest")),
+            "It is not whole: unless the rest comes until then, it goes up all the same",
+            NOW + 500,
+        ),
+        (
+            replace(NEW, live=replace(LIVE, looked_at=NOW + 2, settles_at=NOW + 50,
+                                      waits_for="bytes")),
+            "It has no bytes: unless they come until then, it is listed as a problem",
+            NOW + 50,
+        ),
         (replace(NEW, live=replace(LIVE, folder_state="paused")), "(resume)", None),
         (
             replace(NEW, live=replace(LIVE, folder_state="offline", why="no disk")),
@@ -70,7 +82,7 @@ NEW = replace(DONE, file=None, asset=None)
         (replace(NEW, stamp=FRESH), "hold still until then (it is new)", NOW + 10),
         (
             replace(NEW, stamp=FRESH, completeness=Completeness.CUT),
-            "it is cut off, and is given 10 minutes",
+            "it is not whole, and is given 10 minutes",
             NOW + 600,
         ),
         (replace(DONE, stamp=FRESH), "hold still until then", NOW + 10),
@@ -78,6 +90,7 @@ NEW = replace(DONE, file=None, asset=None)
         (replace(DONE, stamp=None, live=None), "forgotten then", None),
         (replace(NEW, stamp=None), "no such file", None),
         (replace(NEW, stamp=None, was_in=True), "In Immich nothing changes", None),
+        (replace(DONE, file=replace(FILE, incomplete=True)), "as much of it as there is", None),
         (replace(DONE, dismissed=True), "a person dismissed it", None),
         (replace(DONE, file=replace(FILE, hold=Hold.EMPTY)), "it has no bytes", None),
         (replace(DONE, file=replace(FILE, hold=Hold.TOO_LARGE)), "limit on the way", None),

@@ -95,7 +95,7 @@ def _fact(fact: Fact) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"  {name:<14}{text}" if text else f"  {name}"
+    return f"  {name:<13} {text}" if text else f"  {name}"
 
 
 def _when(at: float | None, now: float) -> str:
