@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from immich_sync.coalesce import Coalescer
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane
-from immich_sync.core.types import AccountId, Checksum, Due
 from immich_sync.core.types import AccountId, Checksum, Due, Place
 from immich_sync.flights import Flights
 from immich_sync.headroom import Headroom
