@@ -82,7 +82,8 @@ def approve(
 ) -> None:
     """Confirm that a folder, or its server, is the right one.
 
-    It is asked for where one of them looks different. Photos that the server lost go up again then, unless they were removed on purpose.
+    It is asked for where one of them looks different. Photos that the server
+    lost go up again then, unless they were removed on purpose.
     """
     answer = ask(config, "approve", folder=_folder(folder), removed=removed)
     _say(answer, f"Approved: {_names(answer)}.", json=json)

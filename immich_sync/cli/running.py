@@ -82,6 +82,7 @@ def run(
             raise typer.Exit(anyio.run(running))
     from immich_sync import rehearsal
 
+    _warn_of_open_keys(setup)
     with logging_for(setup, quiet=True):
         rehearsed = anyio.run(rehearsal.rehearse, setup)
     if json:
@@ -91,3 +92,12 @@ def run(
 
         for line in lines(rehearsed):
             typer.echo(line)
+
+
+def _warn_of_open_keys(setup: "Setup") -> None:
+    """A dry run logs nothing; what `run` warns of is said all the same."""
+    from immich_sync.filesystem.allowances import is_for_all_to_read
+
+    for file in dict.fromkeys(account.key_file for account in setup.accounts):
+        if file and is_for_all_to_read(file):
+            typer.echo(f"warning: everybody can read the API key: chmod 600 {file}", err=True)

@@ -118,6 +118,23 @@ def test_a_folder_is_synced_once(shell: Shell, configured: CONFIGURED, tmp_path:
     assert "9 already in Immich, 0 to upload" in after.out
 
 
+def test_a_dry_run_warns_of_an_open_key(
+    shell: Shell, configured: CONFIGURED, tmp_path: Path
+) -> None:
+    """As `run` does, since this is what people do first; a file of their own is no matter."""
+    file = str(configured())
+    (tmp_path / "key").chmod(0o644)
+    warned = shell.run("run", "--dry-run", "--config", file)
+    (tmp_path / "key").chmod(0o600)
+    content = shell.run("run", "--dry-run", "--config", file)
+
+    assert (warned.code, content.code) == (0, 0), warned.err
+    assert warned.err == (
+        f"warning: everybody can read the API key: chmod 600 {tmp_path / 'key'}\n"
+    )
+    assert content.err == ""
+
+
 def test_files_are_uploaded_by_hand(shell: Shell, server: Server, tmp_path: Path) -> None:
     """The result is JSON with every file; the second time all are there; a missing path fails."""
     copies = copy_samples(tmp_path / "samples")
