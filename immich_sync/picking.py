@@ -60,6 +60,7 @@ class Handful:
 
     found: list[Found] = field(default_factory=list)
     missed: list[Miss] = field(default_factory=list)
+    unsupported: list[bytes] = field(default_factory=list)  # named outright, and no media
     ignored: Counter[str] = field(default_factory=Counter)
 
 
@@ -157,7 +158,7 @@ def _named(disk: Disk, start: Start, names: Iterable[bytes], choice: Choice) -> 
     handful, root = Handful(), start.root
     for name in names:
         kind = choice.policy.types.get(extension_of(name))
-        if kind in {None, Kind.SIDECAR}:
+        if kind is Kind.SIDECAR:  # it goes along with its photo
             handful.ignored[_extension(name)] += 1
             continue
         if passed_over(root, name, choice.pattern):
@@ -167,6 +168,9 @@ def _named(disk: Disk, start: Start, names: Iterable[bytes], choice: Choice) -> 
             handful.ignored[rule] += 1
             continue
         path = absolute(root, name)
+        if kind is None:
+            handful.unsupported.append(path)
+            continue
         try:
             stamp = disk.stat(root, name)
         except FileUnreadable as error:

@@ -26,8 +26,12 @@ class Progress(Protocol):
         """So much more has gone through; a negative number takes back what is to go again."""
         ...
 
+    def passed(self, size: int) -> None:
+        """So much more need not go through, or cannot."""
+        ...
+
     def finished(self, files: int = 1) -> None:
-        """So many more files are done with, well or badly."""
+        """So many more files are done with: came down, or went up well or badly."""
         ...
 
 
@@ -38,6 +42,9 @@ class Silent:
         """Nothing happens."""
 
     def moved(self, size: int) -> None:
+        """Nothing happens."""
+
+    def passed(self, size: int) -> None:
         """Nothing happens."""
 
     def finished(self, files: int = 1) -> None:
@@ -52,7 +59,7 @@ class Lines:
         self._stream = stream
         self._every = every
         self._begun = self._said = time.monotonic()
-        self._files = self._done = self._moved = 0
+        self._files = self._done = self._moved = self._passed = 0
         self._size: int | None = 0  # None: nobody knows
 
     def expect(self, files: int, size: int | None) -> None:
@@ -65,17 +72,24 @@ class Lines:
         self._moved += size
         self._now_and_then()
 
+    def passed(self, size: int) -> None:
+        """A line, if the last one is long ago."""
+        self._passed += size
+        self._now_and_then()
+
     def finished(self, files: int = 1) -> None:
         """A line, if the last one is long ago."""
         self._done += files
         self._now_and_then()
 
     def last(self) -> None:
-        """The line at the end."""
+        """The line at the end; a speed is that of what went through."""
         seconds = max(time.monotonic() - self._begun, 1e-3)
+        speed = f", {_size(self._moved / seconds)}/s"
         print(
-            f"{self._title}: {self._done:,} of {self._files:,} files,"
-            f" {_share(self._moved, self._size)}, {_size(self._moved / seconds)}/s",
+            f"{_title(self._title, self._moved, self._passed)}: {self._done:,} of"
+            f" {self._files:,} files, {_share(self._moved + self._passed, self._size)}"
+            f"{'' if self._passed and not self._moved else speed}",
             file=self._stream,
             flush=True,
         )
@@ -95,7 +109,8 @@ class Bars:
         from rich import progress  # noqa: PLC0415 - see above
         from rich.console import Console  # noqa: PLC0415 - see above
 
-        self._files = self._done = self._moved = 0
+        self._title = title
+        self._files = self._done = self._moved = self._passed = 0
         self._size: int | None = 0  # None: nobody knows
         self._drawing = progress.Progress(
             progress.TextColumn("{task.description}"),
@@ -131,6 +146,12 @@ class Bars:
         self._drawing.advance(self._task, size)
         self._tell()
 
+    def passed(self, size: int) -> None:
+        """The bar grows, and its speed does not."""
+        self._passed += size
+        self._drawing.tasks[0].completed += size
+        self._tell()
+
     def finished(self, files: int = 1) -> None:
         """The count grows."""
         self._done += files
@@ -138,7 +159,12 @@ class Bars:
 
     def _tell(self) -> None:
         count = f"{self._done:,}/{self._files:,} files"
-        self._drawing.update(self._task, count=count, share=_share(self._moved, self._size))
+        self._drawing.update(
+            self._task,
+            description=_title(self._title, self._moved, self._passed),
+            count=count,
+            share=_share(self._moved + self._passed, self._size),
+        )
 
 
 @contextmanager
@@ -153,6 +179,11 @@ def showing(title: str, *, wanted: bool) -> Iterator[Progress]:
         lines = Lines(title, sys.stderr)
         yield lines
         lines.last()
+
+
+def _title(title: str, moved: int, passed: int) -> str:
+    """While nothing has had to go through, it is only looked at."""
+    return "Checking" if passed and not moved else title
 
 
 def _sum(known: int | None, more: int | None) -> int | None:

@@ -148,7 +148,7 @@ class Session:
             joiner=Joiner(account, immich, store, journal, again=True),
             flights=self._flights,
         )
-        with showing("Uploading", wanted=show_progress) as progress:
+        with showing("Checking" if wish.dry_run else "Uploading", wanted=show_progress) as progress:
             upload = Upload(wish, server, world, learnt, progress, remembered=remembered)
             try:
                 async with serving(journal.run, server.checker.run, server.joiner.run):

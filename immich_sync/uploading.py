@@ -178,6 +178,8 @@ class Upload:
     ) -> list[Due]:
         """The handful as jobs; what was met below another root before is left out."""
         self._miss(handful.missed)
+        for named in handful.unsupported:
+            self._sorter.unsupported(Path(os.fsdecode(named)))
         self._sorter.ignored.update(handful.ignored)
         seen = []
         for one in handful.found:
@@ -252,7 +254,10 @@ class Upload:
                     self._world.journal.note(Forgotten(place))
                 break
         self._learnt.files.pop(place, None)
-        move(size - moved)
+        if size > moved:
+            self._progress.passed(size - moved)
+        else:
+            move(size - moved)
 
     async def _attempt(self, due: Due, moved: Callable[[int], None]) -> Result:
         if self._over is not None:

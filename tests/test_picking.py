@@ -43,7 +43,7 @@ def test_files_behind_links(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    """A FIFO with a photo's name is told of; what is no media is counted by its extension."""
+    """A FIFO with a photo's name is told of; what is no media is named as well."""
     os.mkfifo(tmp_path / "a.jpg")
     write(tmp_path, "b.txt", b"")
     write(tmp_path, "c", b"")
@@ -52,7 +52,8 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
     assert handful.found == []
     assert [miss.path for miss in handful.missed] == [bytes(tmp_path / "a.jpg")]
-    assert handful.ignored == {".txt": 1, "no extension": 1}
+    assert handful.unsupported == [bytes(tmp_path / name) for name in ("b.txt", "c")]
+    assert handful.ignored == {}
 
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:

@@ -40,6 +40,23 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert (said.out, said.err.count("\n")) == ("", 1)
 
 
+def test_what_need_not_go(capsys: pytest.CaptureFixture[str]) -> None:
+    """It counts as done with, and neither as uploaded nor for the speed."""
+    with showing("Uploading", wanted=True) as none:
+        none.expect(1, 1_000_000)
+        none.passed(1_000_000)
+        none.finished()
+    with showing("Uploading", wanted=True) as some:
+        some.expect(2, 2_000_000)
+        some.moved(1_000_000)
+        some.passed(1_000_000)
+        some.finished(2)
+    first, second = capsys.readouterr().err.splitlines()
+
+    assert first == "Checking: 1 of 1 files, 1.0 MB of 1.0 MB"
+    assert second.startswith("Uploading: 2 of 2 files, 2.0 MB of 2.0 MB, ")
+
+
 def test_a_size_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
     """Of something as large as nobody knows, only what has come is told."""
     with showing("Downloading", wanted=True) as progress:

@@ -100,7 +100,7 @@ def upload(
 ) -> None:
     """Upload files and folders once.
 
-    Ends with 1 if any of them failed.
+    Ends with 1 if any of them failed, or is named outright and no photo or video.
     """
     del recursive
     if album and album_name is not None:
@@ -144,20 +144,28 @@ def upload(
         typer.echo(dumps(result.model_dump(), indent=2, default=str))
     else:
         _say(result, dry_run=dry_run)
-    if result.failed or result.kept:
+    unsupported = any(entry.reason == "unsupported_format" for entry in result.rejected)
+    if result.failed or result.kept or unsupported:
         raise typer.Exit(1)
 
 
 def _say(result: "UploadResult", *, dry_run: bool) -> None:
+    from immich_sync.core.naming import shown
+
     stats = result.stats
     _list("failed", result.failed)
     _list("kept", result.kept)
+    unsupported = [one for one in result.rejected if one.reason == "unsupported_format"]
+    for one in unsupported:
+        path = shown(os.fsencode(one.filepath))
+        typer.echo(f"not uploaded: {path}: no photo or video that Immich takes", err=True)
     for name, number in result.ignored.items():
         typer.echo(f"ignored: {number:,} ({name})", err=True)
     trashed = sum(entry.is_trashed for entry in result.rejected)
     done = "to be uploaded" if dry_run else "uploaded"
     sentence = (
-        f"{words.count(stats.uploaded, 'file')} {done}, {stats.rejected:,} already in Immich"
+        f"{words.count(stats.uploaded, 'file')} {done},"
+        f" {stats.rejected - len(unsupported):,} already in Immich"
         f"{f' ({trashed:,} in its trash)' if trashed else ''}, {stats.failed:,} failed."
     )
     if back := sum(entry.was_removed for entry in result.uploaded):

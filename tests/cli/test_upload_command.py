@@ -72,6 +72,35 @@ def test_sentences(upload: Upload, tmp_path: Path) -> None:
     assert rehearsed.out == "0 files to be uploaded, 0 already in Immich, 1 failed.\n"
 
 
+def test_what_is_named_and_no_photo(upload: Upload, tmp_path: Path) -> None:
+    """It is told by its name, and 1; a sidecar goes along with its photo without a word."""
+    photo = write_photo(tmp_path, "a.jpg")
+    sidecar = write(tmp_path, "a.jpg.xmp", b"<x:xmpmeta/>")
+    text = write(tmp_path, "a.txt", b"no photo")
+
+    both = upload("--no-progress", photo, sidecar)
+    alone = upload("--no-progress", text)
+    unwanted = upload("--no-progress", "--ignore", ".txt", text)
+
+    assert both.code == 0, both.err
+    assert (alone.code, alone.err) == (
+        1, f"not uploaded: {text}: no photo or video that Immich takes\n",
+    )  # fmt: skip
+    assert alone.out == "0 files uploaded, 0 already in Immich, 0 failed.\n"
+    assert unwanted.code == 0
+
+
+def test_checking_is_no_uploading(upload: Upload, tmp_path: Path) -> None:
+    """A dry run, and an upload of what is there already, say that they check."""
+    write_photo(tmp_path / "photos", "a.jpg")
+    said = [
+        upload(*words, tmp_path / "photos").err.partition(",")[0]
+        for words in (("--dry-run",), (), ())
+    ]
+
+    assert said == [f"{word}: 1 of 1 files" for word in ("Checking", "Uploading", "Checking")]
+
+
 def test_an_empty_word_is_no_folder(
     upload: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
