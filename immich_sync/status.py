@@ -26,7 +26,7 @@ from immich_sync.core.status import (
     ServerStatus,
     Status,
 )
-from immich_sync.core.types import Place, below
+from immich_sync.core.types import FolderId, Place, below
 from immich_sync.engine import Engine
 from immich_sync.intake import Intake
 from immich_sync.link import Link
@@ -38,6 +38,8 @@ from immich_sync.version import VERSION
 
 LISTED = 200
 """File problems shown at most; the oldest first."""
+ASKED_FOR = 10_000
+"""Settling files that the ledger is asked for at most: more than these are taken to be new."""
 
 _ADVICE = {
     "rejected": "The server does not take this file. If it is not meant to be a photo, ignore it.",
@@ -66,7 +68,10 @@ async def of(engine: Engine, *, since: float) -> Status:
         leaving=[i for i, one in engine.intakes.items() if one.folder.trashed != "report"],
     )
     waiting = await engine.world.store.look(breakers.waiting)
-    folders = tuple(_folder(one, rows.get(one.root), engine) for one in engine.setup.folders)
+    settling = [place for one in engine.intakes.values() for place in one.unsettled()]
+    new = await engine.world.store.look(report.new_among, settling[:ASKED_FOR])
+    new.update(place.folder for place in settling[ASKED_FOR:])
+    folders = tuple(_folder(one, rows.get(one.root), engine, new) for one in engine.setup.folders)
     servers = tuple(_server(link) for link in engine.links.values())
     mine = [row for row in rows.values() if row.folder in engine.intakes]
     problems = (
@@ -151,7 +156,9 @@ def _state(engine: Engine, rows: Sequence[FolderReport]) -> str:
         )
     if engine.crew.busy:
         return "syncing"
-    return "waiting" if any(row.pending + row.waiting for row in rows) else "idle"
+    settling = any(intake.settling() for intake in engine.intakes.values())
+    due = any(row.pending + row.waiting for row in rows)
+    return "waiting" if settling or due else "idle"
 
 
 def _jobs(rows: Sequence[FolderReport], running: int) -> JobsStatus:
@@ -189,7 +196,9 @@ _KINDS: Mapping[type[ServerTrouble], str] = {
 }
 
 
-def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderStatus:
+def _folder(
+    folder: Folder, row: FolderReport | None, engine: Engine, new: Mapping[FolderId, int]
+) -> FolderStatus:
     status = _at_rest(folder, row)
     intake = None if row is None else engine.intakes.get(row.folder)
     if row is None or intake is None:
@@ -204,6 +213,7 @@ def _folder(folder: Folder, row: FolderReport | None, engine: Engine) -> FolderS
         # While nothing of it may go up, nobody can say how long it takes.
         eta_seconds=engine.crew.eta(row.pending + row.waiting) if is_open else None,
         settling=intake.settling(),
+        files=status.files + new.get(row.folder, 0),
     )
 
 
@@ -229,7 +239,7 @@ def _at_rest(folder: Folder, row: FolderReport | None) -> FolderStatus:
         account=folder.account,
         state="stopped",
         watch=folder.watch,
-        files=row.files if row else 0,
+        files=row.files + row.unread if row else 0,
         verified=row.verified if row else 0,
         pending=row.pending + row.waiting if row else 0,
         trashed=row.trashed if row else 0,

@@ -49,7 +49,7 @@ class FolderStatus:
     account: str
     state: str  # starting | scanning | watching | waiting | paused | offline | unapproved | stopped
     watch: str  # inotify | poll | both | degraded
-    files: int
+    files: int  # that are known to be there, be they settling, due or in Immich
     verified: int
     pending: int
     trashed: int

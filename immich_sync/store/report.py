@@ -5,12 +5,14 @@ take its time over the whole table.
 """
 
 import json
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from immich_sync.core.types import Activity, FolderId, Place, below
 from immich_sync.store.database import Database
 from immich_sync.store.queue import FAR
+from immich_sync.store.rows import key
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class FolderReport:
     last_done: float | None = None  # when a file of it was last proved, as far as remembered
     cleaned: int = 0  # taken away by our own cleanup, for good or into quarantine
     quarantined: int = 0  # of these, still to be brought back
+    unread: int = 0  # jobs of paths of which nothing else is known: not among `files`
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,14 @@ def folders(database: Database, *, now: float) -> list[FolderReport]:
         }
         done = dict(connection.execute(_LAST_DONE).fetchall())
         cleaned = {row[0]: row[1:] for row in connection.execute(_CLEANED)}
+        unread = dict(connection.execute(_UNREAD).fetchall())
         return [
             FolderReport(
                 FolderId(folder), name, root, files, size, verified, trashed, failed,
                 *jobs.get(folder, (0, 0, None))[:2], last_new, doubt or "", doubted_at,
-                jobs.get(folder, (0, 0, None))[2], done.get(folder), *cleaned.get(folder, (0, 0)),
+                jobs.get(folder, (0, 0, None))[2], done.get(folder),
+                cleaned=cleaned.get(folder, (0, 0))[0], quarantined=cleaned.get(folder, (0, 0))[1],
+                unread=unread.get(folder, 0),
             )
             for folder, name, root, files, size, verified, trashed, failed, last_new, doubt,
             doubted_at
@@ -100,6 +106,16 @@ def problems(
         ]
 
 
+def new_among(database: Database, places: Iterable[Place]) -> Counter[FolderId]:
+    """Of how many of these places nothing is known yet, by folder. Raises StateTrouble."""
+    with database.reading() as connection:
+        return Counter(
+            place.folder
+            for place in places
+            if connection.execute(_KNOWN, key(place) * 2).fetchone() is None
+        )
+
+
 def recent(database: Database, *, limit: int) -> list[Activity]:
     """The last events, newest first. Raises StateTrouble."""
     with database.reading() as connection:
@@ -113,6 +129,18 @@ _JOBS = """
 SELECT folder, count(*), sum(due_at > :now AND due_at <= :far),
     min(coalesce(failing_since, iif(due_at <= :now, due_at, NULL)))
 FROM job GROUP BY folder
+"""
+
+_UNREAD = """
+SELECT folder, count(*) FROM job WHERE NOT EXISTS (
+    SELECT 1 FROM file WHERE file.folder = job.folder AND file.dir = job.dir
+        AND file.name = job.name)
+GROUP BY folder
+"""
+
+_KNOWN = """
+SELECT 1 FROM file WHERE folder = ? AND dir = ? AND name = ?
+UNION ALL SELECT 1 FROM job WHERE folder = ? AND dir = ? AND name = ?
 """
 
 _LAST_DONE = """

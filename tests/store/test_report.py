@@ -95,7 +95,7 @@ def test_the_numbers(database: Database, folder: FolderId, account: AccountId) -
     assert [
         report.FolderReport(
             folder, "photos", b"/volume1/photos", files=6, bytes=600, verified=1, trashed=2,
-            failed=1, pending=1, waiting=1, last_new=NOW + 7, waiting_since=NOW,
+            failed=1, pending=1, waiting=1, last_new=NOW + 7, waiting_since=NOW, unread=1,
         )
     ] == report.folders(database, now=NOW)  # fmt: skip
 
@@ -168,3 +168,14 @@ def test_what_a_person_put_away_is_no_problem_where_it_is_left(
 
     assert [one.place for one in every] == [trashed, removed, missing]
     assert [one.place for one in left] == [missing]
+
+
+def test_what_is_new_is_told_from_what_is_known(
+    database: Database, folder: FolderId, account: AccountId
+) -> None:
+    """Neither a known file nor one with a job is new."""
+    known = add(database, folder, account, b"known")
+    due, new = Place(folder, b"", b"due"), Place(folder, b"", b"new")
+    queue.put(database, [Arrival(due, Priority.NEW)], NOW)
+
+    assert report.new_among(database, [known, due, new]) == {folder: 1}
