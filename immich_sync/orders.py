@@ -7,8 +7,10 @@ knows neither.
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 
+import anyio
 import anyio.to_thread
 
 from immich_sync import status
@@ -16,6 +18,7 @@ from immich_sync.control import Request
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.explanation import Live
 from immich_sync.core.naming import shown
+from immich_sync.core.settle import Wants
 from immich_sync.core.tombstones import Why
 from immich_sync.core.types import FolderId, Place
 from immich_sync.engine import Engine
@@ -53,7 +56,7 @@ class Orders:
                 done = await self._retry(request.paths, force=request.force)
                 return {"retried": done.due, "gone": done.gone}
             case "dismiss":
-                return {"dismissed": await self._dismiss(request.paths)}
+                return await self._dismiss(request.paths)
             case "explain":
                 return self._live(request.paths)
             case "approve":
@@ -119,7 +122,7 @@ class Orders:
                 await self._want_again(places)
             done = await store(mend.retry, places, now, force=force)
             if not done.due:
-                raise Misconfigured(_nothing_due(shown(wanted[0]), done))
+                raise Misconfigured(await self._nothing_due(wanted[0], done))
         self._engine.crew.bell.ring()
         return done
 
@@ -130,17 +133,32 @@ class Orders:
             await self._engine.tombstones.open(account)
             await self._engine.tombstones.write(account, checksums, Why.WANTED)
 
-    async def _dismiss(self, paths: tuple[str, ...] | None) -> int:
+    async def _nothing_due(self, path: bytes, done: Retried) -> str:
+        """Why a retry of this path came to nothing."""
+        place = self._place(path)
+        waiting = None if place is None else self._engine.intakes[place.folder].waiting(place)
+        if waiting is not None:
+            at = self._engine.world.clock.now() + waiting.until - anyio.current_time()
+            until = datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            return f"{shown(path)} is still settling until {until}: {_SETTLING[waiting.wants]}"
+        if await anyio.to_thread.run_sync(os.path.isdir, path, abandon_on_cancel=True):
+            return f"Nothing in {shown(path)} failed or waits to be tried again."
+        return _nothing_due(shown(path), done)
+
+    async def _dismiss(self, paths: tuple[str, ...] | None) -> dict[str, int | list[str]]:
         if not paths:
             raise Misconfigured("What is to be listed no more has to be named.")
         wanted = [os.fsencode(path).rstrip(b"/") for path in paths]
-        places = [place for path in wanted for place in await self._places(path)]
-        count = await self._engine.world.store(mend.dismiss, places)
+        count, unlisted = 0, list[str]()
+        for path, places in [(one, await self._places(one)) for one in wanted]:
+            dismissed = await self._engine.world.store(mend.dismiss, places)
+            count += dismissed
+            unlisted += [] if dismissed else [shown(path)]
         if not count:
             raise Misconfigured(
-                f"Nothing at {shown(wanted[0])} is listed as a problem that could be dismissed."
+                f"Nothing at {', '.join(unlisted)} is listed as a problem that could be dismissed."
             )
-        return count
+        return {"dismissed": count, "not_listed": unlisted}
 
     def _live(self, paths: tuple[str, ...] | None) -> Live | None:
         """What only we know of the one path; None for one that lies in no folder."""
@@ -174,6 +192,13 @@ def _real(path: bytes) -> bytes:
     """No link on the way to its last name, which may be one or not be there."""
     directory, name = os.path.split(path)
     return os.path.join(os.path.realpath(directory), name)  # noqa: PTH118 -- paths are bytes
+
+
+_SETTLING = {
+    Wants.STILLNESS: "it goes up once it holds still.",
+    Wants.REST: "it is not whole, and goes up then all the same.",
+    Wants.BYTES: "it has no bytes, and is listed as a problem then.",
+}
 
 
 def _nothing_due(path: str, done: Retried) -> str:

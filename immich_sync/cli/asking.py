@@ -68,7 +68,11 @@ def dismiss(
     """
     answer = ask(config, "dismiss", paths=tuple(map(os.path.abspath, paths)))
     number = answer.get("dismissed") if isinstance(answer, dict) else None
-    _say(answer, f"{words.count(number or 0, 'file')} dismissed.", json=json)
+    unlisted = answer.get("not_listed") if isinstance(answer, dict) else None
+    sentence = f"{words.count(number or 0, 'file')} dismissed."
+    if unlisted:
+        sentence += f" Not listed as a problem: {', '.join(unlisted)}"
+    _say(answer, sentence, json=json)
 
 
 def approve(
