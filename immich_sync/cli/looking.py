@@ -43,7 +43,17 @@ def status(
     else:
         from immich_sync.cli.screens.status import show
 
-        show(found)
+        show(found, "" if found.daemon else _at_rest(config))
+
+
+def _at_rest(config: "Path | None") -> str:
+    """Where no daemon runs, and what the screen shows then."""
+    from immich_sync.store.database import STATE_FILE
+
+    state = socket_of(config).parent
+    if (state / STATE_FILE).exists():
+        return f" on the state folder {state}; this is what its state says."
+    return f" on the state folder {state}, and none ever has: there is no state yet."
 
 
 def _check(config: "Path | None") -> None:

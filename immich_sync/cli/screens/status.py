@@ -35,25 +35,23 @@ _BAR = 12
 _GAP = 2
 
 
-def show(status: Status) -> None:
-    """Print the status on standard output."""
-    Console(highlight=False).print(screen(status, time.time()))
+def show(status: Status, at_rest: str = "") -> None:
+    """Print the status on standard output; `at_rest` goes on where no daemon is running."""
+    Console(highlight=False).print(screen(status, time.time(), at_rest))
 
 
-def screen(status: Status, now: float) -> RenderableType:
+def screen(status: Status, now: float, at_rest: str = "") -> RenderableType:
     """The status as something that rich prints; `now` is wall-clock seconds."""
-    parts: list[RenderableType] = [_headline(status, now), *map(_server, status.servers)]
+    parts: list[RenderableType] = [_headline(status, now, at_rest), *map(_server, status.servers)]
     parts += [_jobs(status), Text(), _Folders(status.folders, now)]
     if status.problems:
         parts += [Text(), _problems(status.problems, now)]
     return Group(*parts)
 
 
-def _headline(status: Status, now: float) -> Text:
+def _headline(status: Status, now: float, at_rest: str) -> Text:
     if status.daemon is None:
-        return Text.assemble(
-            ("No daemon is running", "bold yellow"), "; this is what its state says."
-        )
+        return Text.assemble(("No daemon is running", "bold yellow"), at_rest or ".")
     daemon = status.daemon
     return Text.assemble(
         ("immich-sync ", "bold"), daemon.version, " · ",
