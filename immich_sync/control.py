@@ -16,7 +16,7 @@ import anyio
 import structlog
 from anyio.abc import SocketListener, SocketStream, TaskStatus
 
-from immich_sync.core.errors import Misconfigured, SyncTrouble
+from immich_sync.core.errors import Misconfigured, NotImmich, Refused, SyncTrouble, Untrusted
 
 SOCKET = "control.sock"
 """The socket's name in the state folder."""
@@ -66,7 +66,11 @@ class NoDaemon(Exception):
 
 
 class Declined(Exception):
-    """The daemon answered with a sentence instead of a result."""
+    """The daemon answered with a sentence instead of a result, and said of which `kind` it is."""
+
+    def __init__(self, sentence: str, kind: str = "") -> None:
+        super().__init__(sentence)
+        self.kind = kind  # misconfigured | refused | ""
 
 
 Handle = Callable[[Request], Awaitable[object]]
@@ -120,7 +124,9 @@ def ask(path: Path, request: Request, timeout: float = 30.0) -> object:
         raise NoDaemon(f"No daemon answers at {path}.") from error
     if not isinstance(said, dict) or said.get("ok") is not True:
         sentence = said.get("error") if isinstance(said, dict) else None
-        raise Declined(str(sentence or "The daemon answered something that is not understood."))
+        kind = str(said.get("kind", "")) if isinstance(said, dict) else ""
+        unclear = "The daemon answered something that is not understood."
+        raise Declined(str(sentence or unclear), kind)
     return said.get("result")
 
 
@@ -187,7 +193,7 @@ async def _answer(client: SocketStream, handle: Handle) -> None:
             request = _request(line)
             answer = _result("pong" if request.command == PING else await handle(request))
         except (SyncTrouble, Misconfigured) as error:
-            answer = _encoded({"ok": False, "error": str(error)})
+            answer = _encoded({"ok": False, "error": str(error), "kind": _kind(error)})
         with anyio.fail_after(_PATIENCE):
             await client.send(answer)
     except (TimeoutError, OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -235,6 +241,16 @@ def _request(line: bytes) -> Request:
     if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
         raise Misconfigured("Paths are given as a list of texts.")
     return Request(command, tuple(paths), folder, force, removed, since)
+
+
+def _kind(error: SyncTrouble | Misconfigured) -> str:
+    match error:
+        case Misconfigured():
+            return "misconfigured"
+        case Refused() | NotImmich() | Untrusted():
+            return "refused"
+        case _:
+            return ""
 
 
 def _result(value: object) -> bytes:

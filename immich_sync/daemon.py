@@ -7,7 +7,7 @@ it is a process.
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from immich_sync.notify.announcing import Announcer
 from immich_sync.notify.channels import LOG, outside
 from immich_sync.observing import Observer
 from immich_sync.orders import Orders
-from immich_sync.reloading import vet
+from immich_sync.reloading import Vetted, vet
 from immich_sync.store.database import STATE_FILE, Database, lock_state, open_database
 
 LAST_RESORT = 7.5
@@ -86,6 +86,14 @@ async def run(
     if process.engine.fatal is not None:
         raise process.engine.fatal
     return code
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of a reload: the folders, and why which account's server could not be asked."""
+
+    folders: Sequence[str]
+    not_asked: Mapping[str, str]
 
 
 class _Process:
@@ -188,21 +196,23 @@ class _Process:
         with suppress(Exception):  # the log has it
             await self._reload()
 
-    async def _reload(self) -> Sequence[str]:
-        """The configuration, read anew, is in force; its folders. Raises what is wrong with it."""
+    async def _reload(self) -> Reloaded:
+        """The configuration, read anew, is in force. Raises what is wrong with it."""
         if self._wishes.reread is None:
             raise Misconfigured("This run reads its configuration once: end it and start it anew.")
         async with self._reloads:
             systemd.reloading()
             try:
                 setup = await anyio.to_thread.run_sync(self._wishes.reread, abandon_on_cancel=True)
-                await vet(setup, self.engine.setup, this_machine(setup.limits, setup.folders))
+                vetted = await vet(
+                    setup, self.engine.setup, this_machine(setup.limits, setup.folders)
+                )
                 self._listening.move(setup.health)
             except Exception as error:
                 log.error("reload_refused", error=str(error))  # noqa: TRY400 - a sentence for people
                 systemd.ready()
                 raise
-            changed = setup != self.engine.setup
+            changed = setup != self.engine.setup or _is_of_others(self.engine, vetted)
             if changed:
                 self._successor, self._taken_over = setup, anyio.Event()
                 self.engine.stop()
@@ -211,7 +221,7 @@ class _Process:
                 systemd.ready()
         names = [folder.name for folder in setup.folders]
         log.info("reloaded", folders=names, changed=changed)
-        return names
+        return Reloaded(names, vetted.not_asked)
 
     def _take_over(self, setup: Setup) -> None:
         """Another engine over the same state; what only memory knew of a person's wishes stays."""
@@ -229,6 +239,14 @@ class _Process:
 def _on_a_terminal() -> bool:
     """Whether a person started it, whose terminal has just been closed."""
     return os.isatty(2)
+
+
+def _is_of_others(engine: Engine, vetted: Vetted) -> bool:
+    """Whether a key is somebody else's than when its server was reached: who, is asked anew."""
+    return any(
+        link.user is not None and vetted.users.get(name, link.user) != link.user
+        for name, link in engine.links.items()
+    )
 
 
 def _is_damage(engine: Engine) -> bool:

@@ -45,6 +45,7 @@ class Link:
         self.checker: Coalescer[Checksum, Presence] = checker(immich)
         self.flights = Flights()
         self.uploads = Slots(limits.uploads)
+        self.user: str | None = None  # whose the key is, once the server has said so
         self.version: Version | None = None  # None until the server has answered
         self.restored: Callable[[], bool] = lambda: False  # the ledger, and not audited since
         self.version_since: float | None = None  # when we first saw it, wall-clock seconds
@@ -137,6 +138,7 @@ class Link:
         version = await self.immich.version()
         me = await self.immich.whoami()
         demand(me, needed, self.account)
+        self.user = me.identity
         self._learn(version)
         return await self._world.store(accounts.ensure_account, self.account.url, me.identity)
 

@@ -3,6 +3,9 @@
 Its own module because this is asked before anything ends: a mistake must not cost what works.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import anyio
 import structlog
 
@@ -14,8 +17,18 @@ from immich_sync.link import demand, needed_permissions
 log = structlog.get_logger()
 
 
-async def vet(setup: Setup, before: Setup, surroundings: Surroundings) -> None:
-    """Nothing if `setup` can be worked with. A server that is down is no reason against it.
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """What the servers said, by the accounts' names."""
+
+    users: Mapping[str, str]  # whose the keys are
+    not_asked: Mapping[str, str]  # why a server could not be asked, a sentence
+
+
+async def vet(setup: Setup, before: Setup, surroundings: Surroundings) -> Vetted:
+    """What is learnt of `setup`, which can be worked with.
+
+    A server that is down is no reason against it.
 
     Raises Misconfigured; NotImmich, Refused or Untrusted where an address, a key or a certificate
     would have kept it from starting.
@@ -26,13 +39,16 @@ async def vet(setup: Setup, before: Setup, surroundings: Surroundings) -> None:
             " folder, and start it again."
         )
     wrong: list[ServerTrouble] = []
+    users: dict[str, str] = {}
+    not_asked: dict[str, str] = {}
 
     async def ask(account: Account) -> None:
         try:
-            await _ask(account, setup, surroundings)
+            users[account.name] = await _ask(account, setup, surroundings)
         except (NotImmich, Refused, Untrusted) as trouble:
             wrong.append(trouble)
         except ServerTrouble as trouble:
+            not_asked[account.name] = str(trouble)
             log.warning("server_not_asked", account=account.name, error=str(trouble))
 
     async with anyio.create_task_group() as tasks:
@@ -40,10 +56,14 @@ async def vet(setup: Setup, before: Setup, surroundings: Surroundings) -> None:
             tasks.start_soon(ask, account)
     if wrong:
         raise wrong[0]
+    return Vetted(users, not_asked)
 
 
-async def _ask(account: Account, setup: Setup, surroundings: Surroundings) -> None:
+async def _ask(account: Account, setup: Setup, surroundings: Surroundings) -> str:
+    """Whose the key is."""
     folders = [one for one in setup.folders if one.account == account.name]
     async with surroundings.connect(account, setup.limits) as immich:
         await immich.version()
-        demand(await immich.whoami(), needed_permissions(folders), account)
+        me = await immich.whoami()
+    demand(me, needed_permissions(folders), account)
+    return me.identity

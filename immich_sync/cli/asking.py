@@ -6,6 +6,7 @@ Its own module because all of these are one question over the control socket.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from immich_sync.cli.options import Config, Json, print_json
 from immich_sync.cli.screens import words
+from immich_sync.core.errors import Misconfigured, Refused
 
 RELOAD_PATIENCE = 120.0
 """Seconds for a reload: servers are asked whether the keys are good, and uploads in hand end."""
@@ -24,6 +26,9 @@ Folder = Annotated[
 
 class Unanswered(Exception):
     """No daemon did what was asked; the text says why."""
+
+
+_REFUSALS: Mapping[str, type[Exception]] = {"misconfigured": Misconfigured, "refused": Refused}
 
 
 def register(app: typer.Typer) -> None:
@@ -117,7 +122,13 @@ def reload(config: Config = None, json: Json = False) -> None:
     A wrong one is refused, and the old one stays.
     """
     answer = ask(config, "reload", timeout=RELOAD_PATIENCE)
-    _say(answer, f"Reloaded: {_names(answer)}.", json=json)
+    said = answer if isinstance(answer, dict) else {}
+    sentence = f"Reloaded: {_names(said.get('folders'))}."
+    for account, why in said.get("not_asked", {}).items():
+        sentence += (
+            f"\nIt is in force, but the server of account {account!r} could not be asked: {why}"
+        )
+    _say(answer, sentence, json=json)
 
 
 def ask(
@@ -130,16 +141,24 @@ def ask(
     removed: bool = False,
     timeout: float = 30.0,
 ) -> object:
-    """What the daemon answers. Raises Unanswered; Misconfigured if its state cannot be found."""
+    """What the daemon answers. Raises Unanswered; Misconfigured if its state cannot be found.
+
+    For a configuration that it refuses: Misconfigured or Refused, as a start with it would.
+    """
     from immich_sync import control
 
+    socket = socket_of(config)
     request = control.Request(command, paths, folder, force, removed)
     try:
-        return control.ask(socket_of(config), request, timeout)
+        return control.ask(socket, request, timeout)
     except control.NoDaemon:
-        raise Unanswered("No daemon is running here; start one with `immich-sync run`.") from None
+        raise Unanswered(
+            f"No daemon is running on the state folder {socket.parent}; start one with"
+            " `immich-sync run`."
+        ) from None
     except control.Declined as error:
-        raise Unanswered(str(error)) from None
+        kind = error.kind if command == "reload" else ""
+        raise _REFUSALS.get(kind, Unanswered)(str(error)) from None
 
 
 def socket_of(config: Path | None) -> Path:

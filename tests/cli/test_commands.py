@@ -195,7 +195,10 @@ def test_without_a_daemon_orders_are_declined(shell: Shell, configured: CONFIGUR
     """One sentence says how to start one; also when a folder is offline just then."""
     file = configured()
     shutil.rmtree(shell.home / "photos")
-    said = "immich-sync: No daemon is running here; start one with `immich-sync run`.\n"
+    said = (
+        f"immich-sync: No daemon is running on the state folder {shell.home / 'state'}; start one"
+        " with `immich-sync run`.\n"
+    )
 
     ended = [
         shell.run(*words, "--config", str(file))

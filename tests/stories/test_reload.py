@@ -1,5 +1,6 @@
 """A new configuration comes into force, or is refused, while files are being synced."""
 
+import re
 import signal
 import socket
 import time
@@ -79,15 +80,18 @@ def test_an_upload_in_flight_is_not_lost(story: Story) -> None:
         ("[limits]", "[limits]\nuploads = 0", "out of range"),
         ("[limits]", "[limits", "not TOML"),
         ("/photos", "/nowhere", "does not exist"),
+        ("[defaults]", '[defaults]\nalbum = "{nope}"', "{nope}"),
     ],
 )
 def test_a_bad_configuration_is_refused(good: str, bad: str, sentence: str, story: Story) -> None:
-    """With its sentence and exit code 1; the old one stays in force, and goes on."""
+    """With its sentence and exit code 2; the old one stays in force, and goes on."""
     daemon = story.start()
     story.config.write_text(story.config.read_text().replace(good, bad))
 
-    with pytest.raises(Declined, match=sentence):
+    with pytest.raises(Declined, match=re.escape(sentence)):
         daemon.order("reload")
+    refused = story.command("reload")
+    assert (refused.returncode, sentence in refused.stderr) == (2, True)
     until(lambda: daemon.events("reload_refused"), "the log says so")
     story.put("a.jpg", photo("a"))
     until(lambda: len(story.server.assets()) == 1, "a.jpg is synced")
@@ -99,11 +103,11 @@ def test_a_key_that_the_server_refuses_is_refused(story: Story) -> None:
     key = story.home / "api-key"
     key.write_text("not-the-key-of-anybody-here")
 
-    with pytest.raises(Declined, match="The key is not accepted"):
-        daemon.order("reload")
+    refused = story.command("reload")
+    assert (refused.returncode, "The key is not accepted" in refused.stderr) == (3, True)
     fresh = story.server.sandbox.add_key("all")
     key.write_text(fresh)
-    assert daemon.order("reload") == ["photos"]
+    assert story.command("reload").stdout == "Reloaded: photos.\n"
     story.put("a.jpg", photo("a"))
     until(lambda: len(story.server.assets()) == 1, "a.jpg is synced")
 
@@ -166,11 +170,15 @@ def test_what_a_person_paused_stays_paused(story: Story) -> None:
 
 
 def test_a_server_that_is_down_refuses_nothing(story: Story) -> None:
-    """It says nothing of the new configuration, which is in force when it comes back."""
-    daemon = story.start()
+    """The new configuration is in force when it comes back; that it was not asked is said."""
+    story.start()
     story.server.refuse()
     story.configure({"album": "Trips"}, connect_timeout="1s")
-    assert daemon.order("reload") == ["photos"]
+    said = story.command("reload")
+    assert (said.returncode, said.stdout.startswith("Reloaded: photos.\nIt is in force, but")) == (
+        0,
+        True,
+    )
     story.put("a.jpg", photo("a"))
     story.server.accept()
 
