@@ -53,6 +53,7 @@ class FolderRehearsal:
     ignored: Mapping[str, int]  # by rule
     others: Mapping[str, int]  # not media, by extension
     albums_to_make: tuple[str, ...]
+    empty: int = 0  # without any bytes: among `files`, and a problem in `status`
     to_clean: tuple[str, ...] = ()  # paths that are old enough, and in Immich; each is proved again
 
 
@@ -116,7 +117,8 @@ async def _folder(
             for name, stamp in one.media
             if stamp is not None and stamp.size
         ]
-        count.ignored["empty"] += sum(len(one.media) for one in listings) - len(files)
+        empty = sum(len(one.media) for one in listings) - len(files)
+        count.seen.update(empty=empty, files=empty)
         for start in range(0, len(files), BATCH):
             part = files[start : start + BATCH]
             await _files(part, count, folder, hashing, surroundings, immich, sending)
@@ -131,6 +133,7 @@ async def _folder(
         to_upload=seen["to_upload"],
         trashed=seen["trashed"],
         unreadable=seen["unreadable"],
+        empty=seen["empty"],
         ignored=dict(+count.ignored),
         others=dict(count.others),
         albums_to_make=tuple(missing),

@@ -28,6 +28,8 @@ def _folder(folder: FolderRehearsal) -> Iterator[str]:
     yield f"  {folder.already_there:,} already in Immich, {folder.to_upload:,} to upload"
     if folder.unreadable:
         yield f"  {folder.unreadable:,} cannot be read"
+    if folder.empty:
+        yield f"  {folder.empty:,} empty: a problem, unless they get bytes or are dismissed"
     if folder.trashed:
         yield f"  {folder.trashed:,} in Immich's trash, where they stay"
     for what, counted in (("ignored", folder.ignored), ("other files", folder.others)):
