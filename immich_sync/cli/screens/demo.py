@@ -16,7 +16,7 @@ from immich_sync.cli.demonstration import IN_IMMICH, Photo, Stage
 from immich_sync.cli.screens import words
 from immich_sync.cli.screens.shortening import Shortened
 
-_AROUND = 14
+_AROUND = 15
 """Lines of a terminal that are not rows of the table."""
 _LEAST_ROWS = 3
 _TROUBLES = 3
@@ -146,6 +146,9 @@ class Live:
             news,
             Text("Now drop another one (Ctrl-C ends the demo):"),
             Text(f"  cp some-photo.jpg {self._stage.photos}/", "bold", overflow="fold"),
+            Text(
+                "What is empty or cut off waits ten minutes; what is no photo never shows.", "dim"
+            ),
         )
 
 
