@@ -29,7 +29,7 @@ def _folder(folder: FolderRehearsal) -> Iterator[str]:
     if folder.unreadable:
         yield f"  {folder.unreadable:,} cannot be read"
     if folder.empty:
-        yield f"  {folder.empty:,} empty: a problem, unless they get bytes or are dismissed"
+        yield f"  {folder.empty:,} empty: a problem, unless copied again or dismissed"
     if folder.trashed:
         yield f"  {folder.trashed:,} in Immich's trash, where they stay"
     for what, counted in (("ignored", folder.ignored), ("other files", folder.others)):
