@@ -63,6 +63,7 @@ class Auditor:
         self._standing = Standing()
         self._missed = 0  # gone and never seen in the trash, since the last audit
         self._word: Why | None = None  # a person's, on what was lost
+        self._asked = False  # for an audit, by a person
         self._tried_at = 0.0  # when the last audit began, believed or not
         self._wanted = Bell()
 
@@ -100,6 +101,11 @@ class Auditor:
         if self._missed > FEW:
             self._wanted.ring()
 
+    def audit_soon(self) -> None:
+        """A person wants to know now, and not in the night."""
+        self._asked = True
+        self._wanted.ring()
+
     def answer(self, *, removed: bool) -> None:
         """A person's word on a doubt: what was lost goes up again, or was `removed` on purpose."""
         if self.doubt:
@@ -109,7 +115,7 @@ class Auditor:
     def _due_at(self) -> float:
         """When the next audit is due, in wall-clock seconds."""
         now = self._world.clock.now()
-        if self._word is not None or self._missed > FEW:
+        if self._word is not None or self._asked or self._missed > FEW:
             return now
         if self.doubt:
             return self._tried_at + DOUBTFUL if self._tried_at <= now else now
@@ -120,7 +126,7 @@ class Auditor:
         while True:
             await self._audited.immich.gate.wait_open()
             self._tried_at = self._world.clock.now()
-            self._missed = 0
+            self._missed, self._asked = 0, False
             try:
                 found, back = await self._ask()
             except ServerTrouble as trouble:

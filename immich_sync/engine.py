@@ -139,6 +139,12 @@ class Engine:
         """Returns once `stop` was called, by whomever."""
         await self._stop.wait()
 
+    def scan(self, folder: FolderId) -> None:
+        """A person wants the folder scanned now, and its server asked for all that it has of it."""
+        self.intakes[folder].scan_soon("asked for")
+        if keeper := self._keeper(folder):
+            keeper.audit_soon()
+
     async def approve(self, folder: FolderId, *, removed: bool = False) -> None:
         """A person says: the folder's root, whose key it is, and the server behind it are right.
 

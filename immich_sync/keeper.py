@@ -134,6 +134,10 @@ class Keeper:
         """Whether so much of it went or changed at once that this waits for a person's word."""
         return folder in self._deleter.tripped or folder in self._changing.tripped
 
+    def audit_soon(self) -> None:
+        """The server is asked for all that it should have, once no folder is being scanned."""
+        self._auditor.audit_soon()
+
     async def approve_loss(self, folder: FolderId) -> None:
         """A person says that what went or changed did so on purpose."""
         await self._deleter.approve(folder)

@@ -44,7 +44,7 @@ class Orders:
 
     async def handle(self, request: Request) -> object:
         """The result, as a dataclass or plain values. Raises Misconfigured with a sentence."""
-        crew, intakes = self._engine.crew, self._engine.intakes
+        crew = self._engine.crew
         match request.command:
             case "status":
                 return await status.of(self._engine, since=self._since)
@@ -63,7 +63,7 @@ class Orders:
                 approve = partial(self._engine.approve, removed=request.removed)
                 return await self._each(request.folder, approve)
             case "scan":
-                return self._all(request.folder, lambda one: intakes[one].scan_soon("asked for"))
+                return self._all(request.folder, self._engine.scan)
             case "pause":
                 return self._all(request.folder, crew.pause)
             case "resume":

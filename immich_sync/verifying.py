@@ -7,7 +7,7 @@ their checksums from the ledger where it knows their very stamp, and the last wo
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -40,7 +40,7 @@ from immich_sync.store import accounts, ledger
 from immich_sync.store.cleanups import State, away
 from immich_sync.store.database import STATE_FILE, open_read_only
 from immich_sync.store.door import Store
-from immich_sync.store.holdings import account_of, folder_at, holdings
+from immich_sync.store.holdings import account_of, folder_at, holdings, owner_of
 from immich_sync.store.tombstones import removed
 
 ALL = -1
@@ -155,6 +155,11 @@ class _Look:
     async def through(self, url: str) -> tuple[FolderVerification, list[Gap]]:
         """What the folder's files are like, and its gaps."""
         folder_id, account, rows = await self._known(url)
+        foreign = False
+        if self.store is not None and folder_id is not None:
+            owner = await self.store(owner_of, folder_id)
+            foreign = owner not in {None, account}
+            account = owner if foreign else account
         if why := await self._unbelievable(folder_id, rows):
             self._gap(Standing.UNVERIFIED, b"", why)
             return self._result(0), self.count.gaps
@@ -165,7 +170,7 @@ class _Look:
             if self.store is not None and folder_id is not None:
                 directories = [one.directory for one in listings]
                 known = await self.store(holdings, folder_id, account, directories)
-            await self._files([*self._found(listings, known)])
+            await self._files([*self._found(listings, known, foreign=foreign)])
         await self._cleaned(folder_id)
         for extension in sorted(PICTURES_TOO & self.count.others.keys()):
             end, number = shown(extension), self.count.others[extension]
@@ -199,7 +204,11 @@ class _Look:
         return why if state is RootState.OFFLINE else ""
 
     def _found(
-        self, listings: Sequence[Listing], known: Mapping[bytes, Mapping[bytes, Holding]]
+        self,
+        listings: Sequence[Listing],
+        known: Mapping[bytes, Mapping[bytes, Holding]],
+        *,
+        foreign: bool,
     ) -> list[_Found]:
         found: list[_Found] = []
         for one in listings:
@@ -211,6 +220,8 @@ class _Look:
             for name, stamp in one.media:
                 if stamp is not None:
                     held = here.get(name, NOTHING)
+                    if foreign:  # whoever has taken what out of that one's Immich
+                        held = replace(held, of_another=True, trashed_at=None)
                     self.count.met += held.stamp is not None
                     found.append(_Found(below(one.directory, name), stamp, held))
         return found

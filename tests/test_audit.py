@@ -225,6 +225,21 @@ def test_an_audit_waits_for_a_server_that_is_down(tmp_path: Path) -> None:
     assert problems == [("missing", "/photos/d/0000.raw")]
 
 
+def test_a_scan_that_a_person_orders_audits_too(tmp_path: Path) -> None:
+    """What the server lost is known within minutes, and not the next morning."""
+
+    async def scenario() -> list[tuple[str, str]]:
+        stage = Stage(9, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 3)
+            _erase(stage, "0000.raw")
+            await _order(engine, Request("scan"))
+            await anyio.sleep(300)
+            return await _problems(engine)
+
+    assert simulate(scenario, seed=9) == [("missing", "/photos/d/0000.raw")]
+
+
 async def _doubtful(stage: Stage, engine: Engine) -> None:
     """The server was emptied, and a night is over."""
     await _synced(stage, engine, 30)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
@@ -93,8 +94,22 @@ async def test_what_was_deleted_there_is_missing(home: Household) -> None:
     found = await verify(home.setup)
 
     assert gaps(found) == [("missing", "1.jpg")]
-    assert "It was in Immich" in found.gaps[0].note
+    assert re.match(r"It was verified on \d{4}-\d\d-\d\d, and the server", found.gaps[0].note)
     assert (found.folders[0].safe, found.folders[0].missing) == (3, 1)
+
+
+async def test_an_empty_server_in_its_place_is_named(home: Household, tmp_path: Path) -> None:
+    """What another user's Immich had was uploaded once, and the word for it is not: not yet."""
+    (tmp_path / "other").mkdir()
+    async with household(tmp_path / "other") as other:
+        [account], [theirs] = home.setup.accounts, other.setup.accounts
+        setup = replace(
+            home.setup, accounts=(replace(account, url=theirs.url, api_key=theirs.api_key),)
+        )
+        found = await verify(setup)
+
+    assert {gap.what for gap in found.gaps} == {"missing"}
+    assert "another user's, or on another server" in found.gaps[0].note
 
 
 @BOTH

@@ -99,7 +99,7 @@ def approve(
 
 
 def scan(folder: Folder = None, config: Config = None, json: Json = False) -> None:
-    """Scan a folder (or all) now."""
+    """Scan a folder (or all) now, and ask its server for all that it should have."""
     answer = ask(config, "scan", folder=_folder(folder))
     _say(answer, f"Scanning: {_names(answer)}.", json=json)
 

@@ -5,6 +5,7 @@ so what counts as a gap can be checked by eye.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 
 from immich_sync.core.types import Checksum, Hold, Stamp
@@ -48,6 +49,7 @@ class Holding:
     dismissed: bool = False
     verified_at: float | None = None
     trashed_at: float | None = None
+    of_another: bool = False  # `verified_at` is about the account that the folder was synced to
     error: str = ""  # the last failure of its job
 
     @property
@@ -101,10 +103,16 @@ def _why_missing(seen: Seen, known: Holding, *, same: bool) -> str:
         return "The file has no bytes: copy it again, or leave it: immich-sync dismiss PATH"
     if same and known.hold is not None:
         return known.note
+    if same and known.of_another and known.verified_at is not None:
+        return (
+            "It was in Immich as another user's, or on another server. If this one is right:"
+            " immich-sync reload, which has the daemon know, then immich-sync approve FOLDER"
+        )
     if same and known.verified_at is not None:
         return (
-            "It was in Immich, and the server does not have it any more. To upload it again:"
-            " immich-sync retry --force PATH"
+            f"It was verified on {datetime.fromtimestamp(known.verified_at, UTC):%Y-%m-%d}, and the"
+            " server does not have it any more. To have the daemon ask for all that it should have:"
+            " immich-sync scan. To upload this again: immich-sync retry --force PATH"
         )
     if known.error:
         return f"Its last try failed: {known.error}"

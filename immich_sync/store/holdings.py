@@ -28,6 +28,13 @@ def account_of(database: Database, server: str, user: str) -> AccountId | None:
         return None if row is None else AccountId(row[0])
 
 
+def owner_of(database: Database, folder: FolderId) -> AccountId | None:
+    """The account that the folder is synced to; None before any. Raises StateTrouble."""
+    with database.reading() as connection:
+        row = connection.execute("SELECT account FROM folder WHERE id = ?", (folder,)).fetchone()
+        return None if row is None or row[0] is None else AccountId(row[0])
+
+
 def holdings(
     database: Database,
     folder: FolderId,
@@ -52,7 +59,9 @@ def _holdings(
             None if row[6] is None else Hold(row[6]),
             row[7],
             bool(row[8]),
-            *row[9:],
+            row[9],
+            row[10],
+            error=row[11],
         )
         for row in connection.execute(_FILES, (account, folder, path))
     }
