@@ -626,7 +626,7 @@ async def test_a_body_without_an_end(sandbox: Sandbox, tmp_path: Path, out: Path
 async def test_progress_is_counted(
     assets: AssetsApi, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Files count as expected before they are done, also if they were there or failed."""
+    """Files count as expected before they are done, and as done if they are there: no failed one."""
     paths = [write_photo(tmp_path, f"{number}.jpg", 1000) for number in range(3)]
     ids = [await put(assets, path) for path in paths]
     await assets.download_originals_to_folder([ids[0], uuid4()], out, show_progress=True)
@@ -637,7 +637,7 @@ async def test_progress_is_counted(
 
     lines = capsys.readouterr().err.splitlines()
     assert [line.rpartition(", ")[0] for line in lines] == [
-        "Downloading: 2 of 2 files, 1.2 kB of 1.2 kB",
+        "Downloading: 1 of 2 files, 1.2 kB of 1.2 kB",
         "Downloading: 3 of 3 files, 2.4 kB of 2.4 kB",
         "Downloading: 1 of 1 files, 0 B of 0 B",
         f"Downloading: 1 of 1 files, {size / 1000:.1f} kB",
