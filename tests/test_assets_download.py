@@ -626,7 +626,7 @@ async def test_a_body_without_an_end(sandbox: Sandbox, tmp_path: Path, out: Path
 async def test_progress_is_counted(
     assets: AssetsApi, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Files count as expected before they are done, and as done if they are there: no failed one."""
+    """Files count as expected before they are done; what failed is not counted as done."""
     paths = [write_photo(tmp_path, f"{number}.jpg", 1000) for number in range(3)]
     ids = [await put(assets, path) for path in paths]
     await assets.download_originals_to_folder([ids[0], uuid4()], out, show_progress=True)
