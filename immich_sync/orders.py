@@ -5,16 +5,16 @@ knows neither.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 
 import anyio
 import anyio.to_thread
 
 from immich_sync import status
 from immich_sync.control import Request
+from immich_sync.core.breaker import Breaker
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.explanation import Live
 from immich_sync.core.naming import shown
@@ -23,7 +23,7 @@ from immich_sync.core.tombstones import Why
 from immich_sync.core.types import FolderId, Place
 from immich_sync.engine import Engine
 from immich_sync.pulse import ALIVE_WITHIN, turns
-from immich_sync.store import mend, report
+from immich_sync.store import breakers, mend, report
 from immich_sync.store.mend import Retried
 from immich_sync.undoing import Wish, undo
 
@@ -60,8 +60,7 @@ class Orders:
             case "explain":
                 return self._live(request.paths)
             case "approve":
-                approve = partial(self._engine.approve, removed=request.removed)
-                return await self._each(request.folder, approve)
+                return await self._approve(request.folder, removed=request.removed)
             case "scan":
                 return self._all(request.folder, self._engine.scan)
             case "pause":
@@ -80,13 +79,33 @@ class Orders:
             told = await undo(self._engine.world, folders, wish)
         return [asdict(one) for one in told]
 
-    async def _each(
-        self, name: str | None, order: Callable[[FolderId], Awaitable[None]]
-    ) -> list[str]:
-        folders = self._named(name)
-        for folder in folders:
-            await order(folder)
-        return self._names(folders)
+    async def _approve(self, name: str | None, *, removed: bool) -> dict[str, list[str]]:
+        """The folders for which something waited, and a sentence for each thing that follows."""
+        follows: dict[str, list[str]] = {}
+        for folder in self._named(name):
+            said = [one async for one in self._follows(folder, removed=removed)]
+            follows[self._engine.intakes[folder].folder.name] = said
+            await self._engine.approve(folder, removed=removed)
+        return follows
+
+    async def _follows(self, folder: FolderId, *, removed: bool) -> AsyncIterator[str]:
+        """What waits for a person's word, as what becomes of it then."""
+        intake = self._engine.intakes[folder]
+        keeper = self._engine.keepers.get(intake.folder.account)
+        if not intake.root.online:
+            yield "what lies there now is taken for the folder, and scanned"
+        if keeper is None:
+            return
+        if folder in keeper.strangers:
+            yield "it is synced to this key's user from now on"
+        if keeper.doubt and removed:
+            yield "what the server lost counts as removed on purpose"
+        elif keeper.doubt:
+            yield "what the server lost goes up again"
+        for one in await self._engine.world.store(breakers.waiting):
+            if one.folder == folder and (intake.root.online or one.breaker is Breaker.LIBRARY):
+                files = f"{one.files:,} {'file' if one.files == 1 else 'files'}"
+                yield _FOLLOWS[one.breaker].format(files)
 
     def _all(self, name: str | None, order: Callable[[FolderId], None]) -> list[str]:
         folders = self._named(name)
@@ -186,6 +205,13 @@ class Orders:
         )
         below = [one.place for one in troubled if one.path.startswith(path + b"/")]
         return [*([place] if place.name else []), *below]
+
+
+_FOLLOWS = {
+    Breaker.DELETIONS: "of {}, deleted here, the photos go into Immich's trash",
+    Breaker.CHANGES: "{} that changed may go up",
+    Breaker.LIBRARY: "{} may go up, though they are in an external library",
+}
 
 
 def _real(path: bytes) -> bytes:

@@ -284,7 +284,8 @@ def test_an_emptied_server_may_have_been_emptied_on_purpose(tmp_path: Path) -> N
         stage = Stage(8, tmp_path)
         async with stage.daemon(_setup(stage)) as engine:
             await _doubtful(stage, engine)
-            await _order(engine, replace(APPROVE, removed=True))
+            follows = await _order(engine, replace(APPROVE, removed=True))
+            assert follows == {"photos": ["what the server lost counts as removed on purpose"]}
             stage.disk.write(b"d/new.raw", b"a new one", stage.clock.now())
             await until(lambda: _names(stage) == ["new.raw"], within=600)
             folder = (await _said(engine)).folders[0]

@@ -95,7 +95,12 @@ def approve(
     lost go up again then, unless they were removed on purpose.
     """
     answer = ask(config, "approve", folder=_folder(folder), removed=removed)
-    _say(answer, f"Approved: {_names(answer)}.", json=json)
+    said = answer if isinstance(answer, dict) else {}
+    told = [
+        f"Approved: {name}: {'; '.join(follows)}." if follows else f"Nothing waited in {name}."
+        for name, follows in said.items()
+    ]
+    _say(answer, "\n".join(told), json=json)
 
 
 def scan(folder: Folder = None, config: Config = None, json: Json = False) -> None:

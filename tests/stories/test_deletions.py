@@ -57,4 +57,5 @@ def test_much_that_is_deleted_waits_for_a_word(story: Story) -> None:
     until(lambda: daemon.folder().state == "watching", "nothing waits any more")
 
     assert (state, before, approved.returncode) == ("waiting", 0, 0)
+    assert "12 files, deleted here, the photos go into Immich's trash" in approved.stdout
     assert "immich-sync approve photos" in " ".join(told.split())
