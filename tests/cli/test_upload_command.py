@@ -73,16 +73,18 @@ def test_sentences(upload: Upload, tmp_path: Path) -> None:
 
 
 def test_what_is_named_and_no_photo(upload: Upload, tmp_path: Path) -> None:
-    """It is told by its name, and 1; a sidecar goes along with its photo without a word."""
+    """It is told by its name, and 1 if nothing else was; a sidecar goes along without a word."""
     photo = write_photo(tmp_path, "a.jpg")
     sidecar = write(tmp_path, "a.jpg.xmp", b"<x:xmpmeta/>")
     text = write(tmp_path, "a.txt", b"no photo")
 
     both = upload("--no-progress", photo, sidecar)
     alone = upload("--no-progress", text)
+    beside = upload("--no-progress", photo, text)
     unwanted = upload("--no-progress", "--ignore", ".txt", text)
 
     assert both.code == 0, both.err
+    assert (beside.code, f"not uploaded: {text}" in beside.err) == (0, True)
     assert (alone.code, alone.err) == (
         1, f"not uploaded: {text}: no photo or video that Immich takes\n",
     )  # fmt: skip
