@@ -148,9 +148,7 @@ class Crew:
                 large=large - sum(one.is_large for one in due),
             )  # fmt: skip
         if not due:
-            at = await store(
-                queue.next_due, now=now, folders=list(shares), busy=busy, large=large
-            )
+            at = await store(queue.next_due, now=now, folders=list(shares), busy=busy, large=large)
             return LONGEST_REST if at is None else max(0.0, at - now)
         for one in due:
             self.busy[one.job.place] = one.job

@@ -169,7 +169,10 @@ async def test_unknown_reasons() -> None:
 @pytest.mark.anyio
 async def test_a_proxy_that_takes_only_small_requests() -> None:
     """What is refused for its size goes in halves; nothing of it is any photo's fault."""
-    async with Sandbox(relay=True) as sandbox, connected(sandbox.url, key=sandbox.api_key) as immich:
+    async with (
+        Sandbox(relay=True) as sandbox,
+        connected(sandbox.url, key=sandbox.api_key) as immich,
+    ):
         album = await find_or_make(immich, "Trip")
         assets = [await uploaded(immich) for _ in range(4)]
         sandbox.faults.add(EarlyAnswer(413), method="PUT", times=2)
@@ -183,7 +186,10 @@ async def test_a_proxy_that_takes_only_small_requests() -> None:
 @pytest.mark.anyio
 async def test_a_proxy_that_takes_no_request() -> None:
     """It is trouble with the way there, which counts against no photo."""
-    async with Sandbox(relay=True) as sandbox, connected(sandbox.url, key=sandbox.api_key) as immich:
+    async with (
+        Sandbox(relay=True) as sandbox,
+        connected(sandbox.url, key=sandbox.api_key) as immich,
+    ):
         album = await find_or_make(immich, "Trip")
         asset = await uploaded(immich)
         sandbox.faults.add(EarlyAnswer(413), method="PUT")
