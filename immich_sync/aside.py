@@ -51,7 +51,9 @@ async def finish(world: World, folder: Folder, folder_id: FolderId, lane: Lane) 
                 state = State.DELETED if row.aside is None else State.QUARANTINED
         log.info("cleanup_finished", file=row.place.relative, state=state.value)
         if row.state is not State.MEANT and state is State.QUARANTINED:  # where it was before
-            await world.store(cleanups.settle, replace(row, state=state))
+            # One that was let go is asked for again soon, and not only tomorrow.
+            asked_at = None if row.state is State.EXPIRING else row.asked_at
+            await world.store(cleanups.settle, replace(row, state=state, asked_at=asked_at))
         else:
             await say(world, folder, replace(row, state=state))
 
