@@ -184,6 +184,11 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """A person wants back all that was cleaned away, and asks until it is there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Jump:
     """The wall clock is set; in seconds."""
 
@@ -233,7 +238,7 @@ class Rival:
 Deed = (
     Wait | Write | Begin | Finish | Swap | Rename | Link | Delete | MoveTree | Sidecar
     | ChangeDuring | Break | Mount | Overflow | Fail | Mend | Key | Person | Process | Jump
-    | FullDisk | PowerCut | Backup | PutBack | Rotate | Rival
+    | FullDisk | PowerCut | Backup | PutBack | Rotate | Rival | Undo
 )  # fmt: skip
 
 

@@ -30,6 +30,10 @@ class Inode:
     stamp: Stamp
 
 
+Taken = Callable[[bytes, bytes, Inode], None]
+"""Told of each file that the program itself, and no person, took: from which root, and its path."""
+
+
 @dataclass(slots=True)
 class Volume:
     """A file system: its files by path, and what tells it from others."""
@@ -87,6 +91,7 @@ class MemoryDisk:
     linked: set[bytes] = field(default_factory=set)  # where a symbolic link lies
     traps: list[Trap] = field(default_factory=list)
     happening: Happening = lambda _: None
+    took: Taken = lambda _root, _path, _inode: None
     noticed: list[tuple[bytes, bytes, Evidence]] = field(default_factory=list)
     overflowed: bool = False
     listening: bool = False
@@ -253,7 +258,8 @@ class MemoryDisk:
         """The name is gone. Raises FileChanged."""
         self.happening(f"remove {relative!r}")
         self._last_look(source, root, relative, stamp)
-        del self._below(root)[relative]
+        inode = self._below(root).pop(relative)
+        self.took(root, relative, inode)
         self._gone(root, relative)
         self.happening(f"removed {relative!r}")
 
@@ -268,6 +274,7 @@ class MemoryDisk:
         self._ticks += 1
         inode.stamp = inode.stamp._replace(ctime_ns=inode.stamp.ctime_ns + self._ticks)
         target[to.relative] = inode
+        self.took(root, relative, inode)
         self._gone(root, relative)
         if to.root != ASIDE:
             self.notice(to.relative, Evidence.FINISHED)

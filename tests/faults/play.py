@@ -4,18 +4,22 @@ Its own module because it is the engine of both drivers: the one that makes scen
 one that lets each of its scenarios die at every step.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
 
+from immich_sync.control import Request
+from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Limits, Setup
 from immich_sync.core.roots import RootState
 from immich_sync.core.types import Evidence
+from immich_sync.orders import Orders
 from immich_sync.sandbox.records import Album, AlbumUser, Asset
 from immich_sync.sandbox.state import iso
 from tests.faults.deeds import (
@@ -44,20 +48,23 @@ from tests.faults.deeds import (
     Rotate,
     Sidecar,
     Swap,
+    Undo,
     Wait,
     Write,
     bytes_of,
     half_of,
 )
-from tests.faults.memory_disk import MemoryDisk, Trap, Volume, volume
+from tests.faults.memory_disk import ASIDE, MemoryDisk, Trap, Volume, volume
 from tests.faults.mortality import Effects
 from tests.faults.stage import KEY, Stage, until
-from tests.faults.witness import Ledger, Witness
+from tests.faults.witness import Ledger, Row, Witness
 
 PATIENCE = 2 * 3600.0
 """Virtual seconds in which everything has to be well after the last fault."""
 REVIVAL = 1.0
 """Seconds until a process that died is started again; a minute if it found no use in running."""
+CLEANED_AFTER = 60.0
+"""Virtual seconds until a photo is cleaned away, and until it is deleted from the quarantine."""
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
@@ -79,9 +86,11 @@ class Play:
     witness: Witness
     home: Volume
     other: Volume
+    on_delete: str = "ignore"  # ignore | trash: what becomes in Immich of what is deleted here
+    after_upload: str = "keep"  # keep | quarantine | delete: what becomes here of what went up
     wanted: bool = True  # whether the daemon is meant to run
     fired: list[Fail] = field(default_factory=list)
-    on_delete: str = "ignore"  # ignore | trash: what becomes in Immich of what is deleted here
+    undoes: bool = False  # a person wants back what was cleaned away
     state_backup: bytes | None = None
     server_backup: ServerCopy | None = None
     kill_rival: Callable[[], None] | None = None
@@ -94,7 +103,15 @@ class Play:
     def setup(self) -> Setup:
         """Quick to give up waiting, so that a scenario ends within hours."""
         limits = Limits(in_flight=8, retry_longest=120.0)
-        return self.stage.setup(limits=limits, scan_every=900.0, on_delete=self.on_delete)
+        setup = self.stage.setup(limits=limits, scan_every=900.0, on_delete=self.on_delete)
+        cleaned = replace(
+            setup.folders[0],
+            after_upload=self.after_upload,
+            quarantine_dir=ASIDE if self.after_upload == "quarantine" else b"",
+            cleanup_after=CLEANED_AFTER,
+            quarantine_for=CLEANED_AFTER,
+        )
+        return replace(setup, folders=(cleaned,))
 
     async def play(self, steps: Sequence[tuple[Deed, float]]) -> None:
         """Every deed is done, and so many seconds after it the promises hold."""
@@ -158,6 +175,9 @@ class Play:
                 await self._rotate()
             case Rival(runs):
                 self._run_rival(runs=runs)
+            case Undo():
+                self.undoes = True
+                self.tasks.start_soon(self._undo)
             case _:
                 self._handle_files(deed)
 
@@ -278,6 +298,18 @@ class Play:
                 stage.start(self.tasks, self.setup())
             case _:
                 pass
+
+    async def _undo(self) -> None:
+        """Until everything is back or deleted, by whichever process runs."""
+        while self.undoes:
+            if engine := self.stage.engine:
+                with anyio.CancelScope() as scope:
+                    self.stage.dies_with_it(scope)
+                    with suppress(Misconfigured):  # nothing is away, or not yet
+                        await Orders(engine).handle(Request("undo", since=0.0))
+            states = {state for _, _, state in self.witness.ledger.cleaned()}
+            self.undoes = not states or not states <= {"undone", "deleted", "expired"}
+            await anyio.sleep(REVIVAL)
 
     def _hold_back(self, *, back: bool) -> None:
         if engine := self.stage.engine:
@@ -413,6 +445,8 @@ class Play:
         rows = self.witness.ledger.rows()
         if self.on_delete == "trash":
             troubles += [f"{path!r} has departed" for path in self.witness.ledger.departed()]
+        if self.after_upload != "keep":
+            troubles += self._uncleaned(rows)
         troubles += [
             f"{path!r} is known, not there" for path in rows if path not in self.home.files
         ]
@@ -424,6 +458,28 @@ class Play:
                 troubles.append(f"{path!r} is not known")
             elif row.stamp != inode.stamp:
                 troubles.append(f"{path!r} is known as it was")
+        return troubles
+
+    def _uncleaned(self, rows: Mapping[bytes, Row]) -> list[str]:
+        """What is still to be cleaned away, to be deleted from the quarantine or to come back."""
+        troubles = ["somebody wants it back"] if self.undoes else []
+        cleaned, trashed = self.witness.ledger.cleaned(), self.witness.touched
+        undone = {path for path, _, state in cleaned if state == "undone"}
+        for path, inode in self.home.files.items():
+            checksum, row = sha1(inode.data, usedforsecurity=False).hexdigest(), rows.get(path)
+            if path in undone:
+                continue
+            if checksum not in trashed:
+                troubles.append(f"{path!r} is to be cleaned away")
+            elif row is not None and row.trashed_at is None:
+                troubles.append(f"{path!r} was trashed, and nobody knows")
+        for path, checksum, state in cleaned:
+            kept = state == "quarantined" and checksum in trashed
+            if state not in {"deleted", "expired", "undone"} and not kept:
+                troubles.append(f"{path!r} is {state}")
+        for path, inode in self.disk.aside.items():
+            if sha1(inode.data, usedforsecurity=False).hexdigest() not in trashed:
+                troubles.append(f"{path!r} lies in quarantine")
         return troubles
 
     async def _approve(self) -> None:
@@ -477,6 +533,7 @@ async def playing(
     *,
     hurried: bool = False,
     on_delete: str = "ignore",
+    after_upload: str = "keep",
 ) -> AsyncIterator[Play]:
     """A stage with the daemon on it, which is started again whenever it dies."""
     stage = Stage(seed, path, hurried=hurried, effects=effects or Effects())
@@ -488,7 +545,9 @@ async def playing(
     other = volume("other")
     try:
         async with anyio.create_task_group() as tasks:
-            play = Play(stage, tasks, witness, stage.disk.mounted, other, on_delete=on_delete)
+            play = Play(stage, tasks, witness, stage.disk.mounted, other, on_delete, after_upload)
+            witness.may_take = lambda: after_upload != "keep" and stage.disk.mounted is play.home
+            stage.disk.took = partial(witness.takes, stage.disk)
             witness.may_trash = lambda: on_delete == "trash" and stage.disk.mounted is play.home
             witness.lies_here = lambda: {
                 sha1(inode.data, usedforsecurity=False).hexdigest()

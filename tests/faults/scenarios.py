@@ -35,6 +35,7 @@ from tests.faults.deeds import (
     Rename,
     Sidecar,
     Swap,
+    Undo,
     Write,
 )
 
@@ -154,6 +155,17 @@ SCENARIOS: Mapping[str, Steps] = {
         (Write(A, 1), 3.0),
         (Delete(A), 100.0),
     ],
+    "cleaned but for what was trashed just before": [
+        (Write(A, 1), 0.0),
+        (Write(D, 2), 58.0),
+        (Person("trash"), 30.0),
+    ],
+    "put aside, and over but for what was trashed": [
+        (Write(A, 1), 0.0),
+        (Write(D, 2), 100.0),
+        (Person("trash"), 60.0),
+    ],
+    "put aside, and brought back": [(Write(A, 1), 80.0), (Undo(), 80.0)],
 }
 
 MIRRORED = frozenset(
@@ -165,3 +177,10 @@ MIRRORED = frozenset(
     }
 )
 """Those whose folder passes deletions on (`on_delete = "trash"`)."""
+
+CLEANED: Mapping[str, str] = {
+    "cleaned but for what was trashed just before": "delete",
+    "put aside, and over but for what was trashed": "quarantine",
+    "put aside, and brought back": "quarantine",
+}
+"""Those whose folder is cleaned a minute after the upload (`after_upload`), by how."""

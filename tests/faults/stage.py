@@ -185,6 +185,11 @@ class Stage:
 
         tasks.start_soon(live)
 
+    def dies_with_it(self, scope: anyio.CancelScope) -> None:
+        """What runs in this scope is done by the process, and ends when that dies."""
+        assert self._life is not None
+        self._life.scopes.append(scope)
+
     async def kill(self) -> None:
         """The process dies here and now, if there is one; its files stay as they are."""
         if self._life is not None:

@@ -23,7 +23,7 @@ import structlog
 
 from tests.faults.mortality import Effects
 from tests.faults.play import playing
-from tests.faults.scenarios import MIRRORED, SCENARIOS
+from tests.faults.scenarios import CLEANED, MIRRORED, SCENARIOS
 from tests.faults.stage import quick_folder, simulate
 
 SEEDS = int(os.environ.get("EVERY_STEP", "0"))
@@ -55,7 +55,10 @@ def play(name: str, seed: int, doomed: int | None = None) -> Effects:
     async def scenario() -> Effects:
         effects = Effects(doomed)
         wish = "trash" if name in MIRRORED else "ignore"
-        async with playing(seed, Path(folder), effects, on_delete=wish) as stage:
+        clean = CLEANED.get(name, "keep")
+        async with playing(
+            seed, Path(folder), effects, on_delete=wish, after_upload=clean
+        ) as stage:
             await stage.play(SCENARIOS[name])
             await stage.settle_down(SILENCE)
             assert doomed is None or stage.stage.deaths == 1, "nobody died"

@@ -21,7 +21,7 @@ from immich_sync.core.types import Activity, Completeness, Stamp
 from immich_sync.sandbox import State
 from immich_sync.sandbox.records import Asset
 from immich_sync.store.rows import UNSIGNED
-from tests.faults.memory_disk import Inode
+from tests.faults.memory_disk import ASIDE, Inode, MemoryDisk
 
 SETTLE = 1.0
 BELIEVED = 600.0
@@ -29,7 +29,14 @@ BELIEVED = 600.0
 TRANSIT = 1.0
 """Seconds that an answer may be on its way."""
 ASKING = 120.0
-"""Seconds that an audit may ask: what it proves carries the time at which it began."""
+"""Seconds that an audit may ask: what it proves carries the time at which it began.
+
+That is right. When it writes, all it knows is that the server said so since then, and the earlier
+time errs on the safe side: such a word grows old sooner (BELIEVED), and gives way to whatever was
+learnt while the audit went on (`store.audit` leaves alone what was verified after its beginning).
+Only `proved_at` gains by it, from which cleanup counts its days: by the length of an audit, and
+the server is asked anew before the deed.
+"""
 Path_ = bytes
 
 
@@ -77,6 +84,11 @@ class Ledger:
         """The paths whose deletion has not reached Immich."""
         query = "SELECT dir, name FROM departed WHERE state IN ('waiting', 'meant')"
         return [(d + b"/" + n if d else n) for d, n in self._query(query)]
+
+    def cleaned(self) -> list[tuple[Path_, str, str]]:
+        """What was cleaned away, or is about to be: path, checksum, how far it came."""
+        rows = self._query("SELECT dir, name, sha1, state FROM cleaned")
+        return [(d + b"/" + n if d else n, sha1.hex(), state) for d, n, sha1, state in rows]
 
     def verified(self) -> set[str]:
         """The checksums that are known to be, or to have been, in Immich."""
@@ -148,6 +160,7 @@ class Witness:
     others: set[str] = field(default_factory=set)  # assets that came by another way than ours
     trashed_by_us: int = 0  # assets that we were asked to put into the trash, and did
     may_trash: Callable[[], bool] = lambda: False  # it is wanted, and the folder's disk is there
+    may_take: Callable[[], bool] = lambda: False  # cleanup is wanted, and the disk is there
     lies_here: Callable[[], set[str]] = set  # checksums of what lies in the folder
     broken: list[str] = field(default_factory=list)  # promises, in the middle of something else
     jumped: bool = False  # the wall clock was set forward
@@ -252,6 +265,23 @@ class Witness:
         elif not self.jumped and min(ready) > now + 1e-6:
             self.broken.append(f"F1: {name} went up at {now}, to lie still until {min(ready)}")
 
+    def takes(self, disk: MemoryDisk, root: bytes, path: Path_, inode: Inode) -> None:
+        """I1: what the program itself took away is in Immich just now, and not in its trash.
+
+        Its answer may be a moment old. What comes out of quarantine lies in the folder again, and
+        a sidecar is no asset.
+        """
+        back = root == ASIDE and any(one is inode for one in disk.files.values())
+        if back or path.endswith(b".xmp"):
+            return
+        checksum = sha1(inode.data, usedforsecurity=False).hexdigest()
+        alive = any(a.checksum == checksum and a.trashed_at is None for a in self.server.assets)
+        since = anyio.current_time() - TRANSIT
+        if not self.may_take():
+            self.broken.append(f"I1: {path!r} was taken from {root!r}, and nobody wants that")
+        if not alive and not any(at >= since for at in self.present[checksum]):
+            self.broken.append(f"I1: {path!r} was taken from {root!r}, and Immich has it not")
+
     def check(self, files: dict[Path_, Inode], *, home: bool) -> None:
         """The promises hold now; `files` is the folder's own disk, `home` whether it is mounted."""
         assert not self.broken, self.broken
@@ -265,7 +295,8 @@ class Witness:
                 times = self.told[checksum, asset_id, False]
                 if trashed is not None:  # it may have been seen alive, and in the trash later
                     times = times + self.told[checksum, asset_id, True]
-                assert any(-ASKING <= verified - at <= TRANSIT for at in times), (
+                # 0: once believed, and to be asked again (`store.mend.retry`).
+                assert any(not verified or -ASKING <= verified - at <= TRANSIT for at in times), (
                     f"I5: {checksum} is verified at {verified}, but the server said so at {times}"
                 )
         for path, row in rows.items():
