@@ -104,7 +104,7 @@ def approve(
 
 
 def scan(folder: Folder = None, config: Config = None, json: Json = False) -> None:
-    """Scan a folder (or all) now, and ask its server for all that it should have."""
+    """Scan a folder (or all) now, and ask its server as well."""
     answer = ask(config, "scan", folder=_folder(folder))
     _say(answer, f"Scanning: {_names(answer)}.", json=json)
 

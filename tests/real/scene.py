@@ -175,7 +175,7 @@ def sentence(story: Story, *, code: int) -> str:
     story.command("status")
     started = time.monotonic()
     ended = story.command("run")
-    assert time.monotonic() - started < 1 + 2 * (started - began)
+    assert time.monotonic() - started < 10 + 2 * (started - began)
     said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
     assert ended.returncode == code, ended.stderr
     assert len(said) == 1, ended.stderr

@@ -40,7 +40,8 @@ def test_few_descriptors_are_enough(story: Story) -> None:
     held = len(list(opened.iterdir()))
     contents += _arrive(story, "second", 50)
     until(lambda: daemon.folder().verified == 150, "all are proved")
-    assert len(list(opened.iterdir())) <= held + 2  # we, who ask
+    # Two more: we, who ask. The server takes its time to close what it kept open.
+    until(lambda: len(list(opened.iterdir())) <= held + 2, "what was opened is closed")
     ends_well(story, daemon, contents)
 
 

@@ -81,7 +81,7 @@ def test_what_is_deleted_is_forgotten_here_and_kept_there(story: Story) -> None:
     (story.photos / "top.jpg").unlink()
     until(lambda: story.known() == story.lying(), "the ledger names what lies there")
 
-    assert daemon.folder().files == 2
+    until(lambda: daemon.folder().files == 2, "nothing is looked for any more")
     assert len(TREE) == len(story.server.names())
     assert len(daemon.events("scanned")) == 1
 

@@ -86,7 +86,10 @@ def test_what_a_person_removed_for_good_comes_back_only_when_asked_for(story: St
     after_a_touch = story.server.names()
     (story.photos / "sub").mkdir()
     renamed = (story.photos / "holiday.jpg").rename(story.photos / "sub/renamed.jpg")
-    (problem,) = until(lambda: daemon.problems("missing"), "it is listed")
+    (problem,) = until(
+        lambda: [one for one in daemon.problems("missing") if one.path == str(renamed)],
+        "it is listed by its new name",
+    )
     copied = shutil.copy(renamed, story.photos / "copied.jpg")
     until(lambda: len(daemon.problems("missing")) == 2, "the copy is listed, too")
     refused = story.command("retry", renamed)
@@ -96,7 +99,6 @@ def test_what_a_person_removed_for_good_comes_back_only_when_asked_for(story: St
     until(lambda: story.server.names() == ["renamed.jpg"], "it is back")
 
     assert after_a_touch == before == []
-    assert problem.path == str(renamed)
     assert "immich-sync retry --force" in problem.advice
     assert refused.returncode == 1
     assert f"immich-sync retry --force {renamed}" in refused.stderr
