@@ -169,7 +169,7 @@ def ends_well(story: Story, daemon: Daemon, contents: Iterable[bytes], within: f
 def sentence(story: Story, *, code: int) -> str:
     """The one sentence with which `run` ends by itself, at once, without a traceback.
 
-    At once is within a second, and what two starts of Python take just now.
+    At once is within ten seconds, and what two starts of Python take just now.
     """
     began = time.monotonic()
     story.command("status")
