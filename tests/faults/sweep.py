@@ -28,7 +28,7 @@ from tests.faults.stage import quick_folder, simulate
 
 SEEDS = int(os.environ.get("EVERY_STEP", "0"))
 """With how many seeds each point is tried; 0: some points, with one seed."""
-MOST = 100
+MOST = 80
 """Points of one scenario that the ordinary run tries, spread evenly."""
 SILENCE = 35.0
 """Seconds in which nothing may happen in the end: the folder's root is looked at once."""
