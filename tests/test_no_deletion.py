@@ -56,7 +56,7 @@ def test_a_night_between_does_not_make_many_deletions_few(tmp_path: Path) -> Non
             await _synced(stage, engine, 60)
             for number in range(40):
                 stage.disk.remove(b"d/p%04d.raw" % number)
-            await anyio.sleep(60)
+            await anyio.sleep(10)
         await anyio.sleep(DAY / 2)
         async with stage.daemon(_setup(stage)) as engine:
             await anyio.sleep(WAIT + SOON)
