@@ -17,12 +17,12 @@ from immich_sync.core.cleanup import Next
 from immich_sync.core.errors import FileTrouble, ServerTrouble, SyncTrouble
 from immich_sync.core.naming import shown
 from immich_sync.core.types import Activity, Place, Stamp
+from immich_sync.elapsed import Elapsed
 from immich_sync.expiring import Expirer
 from immich_sync.inspecting import Inspector, Sidecar, Swept
 from immich_sync.removing import Doomed, Gate, Proved
 from immich_sync.store import cleanups, mend
 from immich_sync.store.cleanups import Candidate, Cleaned, State
-from immich_sync.waiting import Waiting
 from immich_sync.world import World
 
 PAGE = 500
@@ -45,7 +45,7 @@ class Cleaner:
         self,
         swept: Swept,
         world: World,
-        waiting: Waiting,
+        elapsed: Elapsed,
         one_at_a_time: anyio.Lock,
         tell: Callable[[Activity], None] = lambda _: None,
     ) -> None:
@@ -56,12 +56,12 @@ class Cleaner:
         self._after: Place | None = None  # where a round that was interrupted goes on
         self._swept = swept
         self._world = world
-        self._waiting = waiting
+        self._elapsed = elapsed
         self._alone = one_at_a_time
         self._tell = tell
         self._gate = Gate(world.disk, world.blocking, swept.checker, world.clock.now)
-        self._inspector = Inspector(swept, world, waiting)
-        self._expirer = Expirer(swept, world, waiting, one_at_a_time, tell)
+        self._inspector = Inspector(swept, world, elapsed)
+        self._expirer = Expirer(swept, world, elapsed, one_at_a_time, tell)
 
     async def run(self) -> None:
         """Clean whatever is ripe, again and again, until cancelled."""
@@ -86,7 +86,7 @@ class Cleaner:
 
     async def _round(self) -> bool:
         """Look through the folder; False if there was something better to do before its end."""
-        await self._waiting.look()
+        await self._elapsed.look()
         root = self._swept.root()
         if root is None or not await root.check():
             return False
@@ -133,7 +133,7 @@ class Cleaner:
 
     async def _consider(self, one: Candidate) -> None:
         """Clean this file, with what belongs to it, if everything speaks for it."""
-        await self._waiting.look()
+        await self._elapsed.look()
         if self._inspector.ripe_at(one) > self._world.clock.now() or one.undone:
             return
         async with self._alone:

@@ -18,6 +18,7 @@ from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.measures import Measures
 from immich_sync.core.ports import Blocking, ChangeSource, Clock, Hands, Lane
 from immich_sync.core.types import Activity, Due, FolderId, Place
+from immich_sync.elapsed import Elapsed
 from immich_sync.immich.client import Immich
 from immich_sync.intake import Intake
 from immich_sync.journal import Journal
@@ -29,7 +30,6 @@ from immich_sync.store.accounts import FolderRow
 from immich_sync.store.database import Database
 from immich_sync.store.door import Store
 from immich_sync.tombstones import Tombstones
-from immich_sync.waiting import Waiting
 from immich_sync.worker import Crew
 from immich_sync.world import World
 
@@ -92,7 +92,7 @@ class Engine:
             world=self.world,
             crew=self.crew,
             tombstones=self.tombstones,
-            elapsed=Waiting(self.world),
+            elapsed=Elapsed(self.world),
             measures=self.measures,
             intakes=self.intakes,
             hashing=surroundings.hashing,

@@ -14,11 +14,11 @@ from immich_sync.aside import lies_aside, say, shown_aside
 from immich_sync.core import cleanup
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.types import Activity, Checksum
+from immich_sync.elapsed import Elapsed
 from immich_sync.filesystem.removal import reread
 from immich_sync.inspecting import Swept
 from immich_sync.store import cleanups
 from immich_sync.store.cleanups import Cleaned, State
-from immich_sync.waiting import Waiting
 from immich_sync.world import World
 
 PAGE = 500
@@ -36,13 +36,13 @@ class Expirer:
         self,
         swept: Swept,
         world: World,
-        waiting: Waiting,
+        elapsed: Elapsed,
         one_at_a_time: anyio.Lock,
         tell: Callable[[Activity], None],
     ) -> None:
         self._swept = swept
         self._world = world
-        self._waiting = waiting
+        self._elapsed = elapsed
         self._alone = one_at_a_time
         self._tell = tell
 
@@ -51,9 +51,9 @@ class Expirer:
         swept, now = self._swept, self._world.clock.now()
         rows = await self._world.store(cleanups.expiring, swept.folder_id, now - AGAIN, PAGE)
         for row in rows:
-            await self._waiting.look()
+            await self._elapsed.look()
             now = self._world.clock.now()
-            waited = cleanup.waited(row.at, now, self._waiting.jumps)
+            waited = cleanup.waited(row.at, now, self._elapsed.jumps)
             if waited < swept.folder.quarantine_for or not swept.is_rested():
                 return
             if swept.newer() is not None or swept.doubt():

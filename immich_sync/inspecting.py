@@ -25,6 +25,7 @@ from immich_sync.core.types import (
     Stamp,
     below,
 )
+from immich_sync.elapsed import Elapsed
 from immich_sync.filesystem.removal import reread
 from immich_sync.filesystem.scan import Policy, takes
 from immich_sync.immich.check import Presence
@@ -33,7 +34,6 @@ from immich_sync.removing import Proved, users
 from immich_sync.rooting import Root
 from immich_sync.store import cleanups, ledger
 from immich_sync.store.cleanups import Candidate
-from immich_sync.waiting import Waiting
 from immich_sync.world import World
 
 
@@ -76,10 +76,10 @@ class Sidecar:
 class Inspector:
     """Looks at the files of one folder."""
 
-    def __init__(self, swept: Swept, world: World, waiting: Waiting) -> None:
+    def __init__(self, swept: Swept, world: World, elapsed: Elapsed) -> None:
         self._swept = swept
         self._world = world
-        self._waiting = waiting
+        self._elapsed = elapsed
         self._policy = Policy.of(swept.folder)
 
     def ripe_at(self, one: Candidate) -> float:
@@ -89,7 +89,7 @@ class Inspector:
             (one.changed_at, one.proved_at),
             one.file.stamp,
             self._world.clock.now(),
-            self._waiting.jumps,
+            self._elapsed.jumps,
         )
 
     async def unit(self, one: Candidate, names: Sequence[bytes]) -> list[Candidate]:

@@ -23,6 +23,7 @@ from immich_sync.core.naming import shown
 from immich_sync.core.ports import Lane
 from immich_sync.core.types import AccountId, Activity, FolderId, below
 from immich_sync.deleting import Deleter, Deletions, Mirrored, Unrest
+from immich_sync.elapsed import Elapsed
 from immich_sync.firstlook import waits
 from immich_sync.inspecting import Swept
 from immich_sync.intake import Intake
@@ -33,7 +34,6 @@ from immich_sync.route import Route
 from immich_sync.store import accounts, breakers
 from immich_sync.store.accounts import FolderRow
 from immich_sync.tombstones import Tombstones
-from immich_sync.waiting import Waiting
 from immich_sync.worker import Crew
 from immich_sync.world import World
 
@@ -50,7 +50,7 @@ class House:
     world: World
     crew: Crew
     tombstones: Tombstones
-    elapsed: Waiting
+    elapsed: Elapsed
     measures: Measures
     intakes: Mapping[FolderId, Intake]  # of the folders that are being looked after by now
     hashing: Callable[[Folder], Lane]

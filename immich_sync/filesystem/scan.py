@@ -24,7 +24,6 @@ from immich_sync.core.media import (
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Disk, Entry, Link
 from immich_sync.filesystem.mounts import IMMICH_MARKER
-from immich_sync.filesystem.watchtree import Skip
 
 IMMICH_STORAGE = "immich-storage"
 """What the rule is called by which Immich's own directories are passed over."""
@@ -99,15 +98,6 @@ def takes(policy: Policy, directory: bytes, name: bytes) -> bool:
 def skips(policy: Policy, directory: bytes, name: bytes, *, is_directory: bool) -> bool:
     """Whether a name is passed over; the directories above it are not asked."""
     return _rule(policy, directory, name, is_directory=is_directory) is not None
-
-
-def skipping(policy: Policy) -> Skip:
-    """What a watcher of the folder need not hear of."""
-
-    def skip(directory: bytes, name: bytes, is_directory: bool) -> bool:  # noqa: FBT001 -- a `Skip`
-        return skips(policy, directory, name, is_directory=is_directory)
-
-    return skip
 
 
 def _listed(disk: Disk, root: bytes, directory: bytes, policy: Policy) -> Listing:

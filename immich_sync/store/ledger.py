@@ -115,18 +115,6 @@ def forget_album(database: Database, account: AccountId, album_id: AlbumId) -> N
         connection.execute("DELETE FROM member WHERE album_id = ?", (album_id,))
 
 
-def sidecar_sent(
-    database: Database, account: AccountId, checksum: Checksum, name: bytes
-) -> Checksum | None:
-    """Which bytes of this sidecar went up last with this asset. Raises StateTrouble."""
-    with database.reading() as connection:
-        row = connection.execute(
-            "SELECT sidecar FROM sidecar WHERE account = ? AND sha1 = ? AND name = ?",
-            (account, checksum, name),
-        ).fetchone()
-        return None if row is None else Checksum(row[0])
-
-
 _READ_FILE = """
 SELECT size, mtime_ns, inode, ctime_ns, sha1, incomplete, motion, hold, note FROM file
 WHERE folder = ? AND dir = ? AND name = ?

@@ -7,7 +7,7 @@ import pytest
 
 from immich_sync.core.media import compile_ignore
 from immich_sync.filesystem.disk import LocalDisk
-from immich_sync.filesystem.scan import Listing, Policy, listing, skipping, skips, takes, walk
+from immich_sync.filesystem.scan import Listing, Policy, listing, skips, takes, walk
 
 
 def _make(root: Path, *paths: str) -> None:
@@ -165,8 +165,8 @@ def test_hidden_names_may_be_asked_for(tmp_path: Path) -> None:
 
 def test_a_watcher_skips_what_a_scan_passes_over() -> None:
     """Temporaries and thumbnails are no reason to look; a file that is no media may be."""
-    skip = skipping(Policy(ignore=compile_ignore(["/raw/"])))
+    policy = Policy(ignore=compile_ignore(["/raw/"]))
 
     names = [(b"", b"raw", True), (b"", b"@eaDir", True), (b"a", b".syncthing.x.jpg.tmp", False)]
-    assert [skip(*each) for each in names] == [True, True, True]
-    assert not skip(b"a", b"x.txt", False)  # noqa: FBT003 -- a `Skip`
+    assert [skips(policy, at, name, is_directory=kind) for at, name, kind in names] == [True] * 3
+    assert not skips(policy, b"a", b"x.txt", is_directory=False)

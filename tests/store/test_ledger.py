@@ -275,8 +275,9 @@ def test_sidecars(database: Database, account: AccountId) -> None:
     for sidecar in (ONE, TWO):
         ledger.apply(database, [SidecarSent(account, ONE, b"a.xmp", sidecar)], NOW)
 
-    assert ledger.sidecar_sent(database, account, ONE, b"a.xmp") == TWO
-    assert ledger.sidecar_sent(database, account, TWO, b"a.xmp") is None
+    with database.reading() as connection:
+        rows = connection.execute("SELECT account, sha1, name, sidecar FROM sidecar").fetchall()
+    assert rows == [(account, ONE, b"a.xmp", TWO)]
 
 
 def test_the_number_of_files_is_bounded(database: Database, folder: FolderId) -> None:

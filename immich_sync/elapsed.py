@@ -14,7 +14,7 @@ NOTED_EVERY = 3600.0
 """Seconds between two notes of the time: what passed since the last one is known at a restart."""
 
 
-class Waiting:
+class Elapsed:
     """The jumps of one program's wall clock, over its restarts; look before you ask."""
 
     def __init__(self, world: World) -> None:
