@@ -141,7 +141,7 @@ class Orders:
                 await self._want_again(places)
             done = await store(mend.retry, places, now, force=force)
             if not done.due:
-                raise Misconfigured(await self._nothing_due(wanted[0], done))
+                raise Misconfigured(await self._why_in_vain(wanted[0], done))
         self._engine.crew.bell.ring()
         return done
 
@@ -152,7 +152,7 @@ class Orders:
             await self._engine.tombstones.open(account)
             await self._engine.tombstones.write(account, checksums, Why.WANTED)
 
-    async def _nothing_due(self, path: bytes, done: Retried) -> str:
+    async def _why_in_vain(self, path: bytes, done: Retried) -> str:
         """Why a retry of this path came to nothing."""
         place = self._place(path)
         waiting = None if place is None else self._engine.intakes[place.folder].waiting(place)

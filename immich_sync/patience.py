@@ -3,8 +3,9 @@
 Its own module because uploads and downloads by hand share it, and the daemon, which has all the
 time in the world, does otherwise (`core.backoff`).
 
-Pauses are 0.5, 2, 8, 10, 10 … seconds times a number between 0.75 and 1.25; a server that says for
-how long it wants to be left alone is left alone for that long, at most half a minute.
+Pauses are 0.5, 2, 8, 10, 10 … seconds, those of uploads times a number between 0.75 and 1.25; a
+server that says for how long it wants to be left alone is left alone for that long, at most half a
+minute.
 """
 
 from collections.abc import Awaitable, Callable

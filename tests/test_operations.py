@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from immich_sync.aside import _EVENTS
 from immich_sync.cli.screens.status import _STYLES
 from immich_sync.core.breaker import Breaker
 from immich_sync.core.types import Hold
@@ -39,7 +40,8 @@ def test_every_log_line_is_explained() -> None:
         and isinstance(call.func.value, ast.Name)
         and call.func.value.id == "log"
         for event in _text(call.args[0])
-    } | {outcome.value for outcome in Outcome}
+    }
+    events |= {outcome.value for outcome in Outcome} | set(_EVENTS.values())
 
     assert len(events) > 40
     assert {event for event in events if f"`{event}`" not in PAGE} == set()
