@@ -66,6 +66,7 @@ class Told:
     subject: str
     at: float
     weight: int = 1
+    sure: bool = True  # False: we died while it was being told, and it may not have arrived
 
     @property
     def key(self) -> Key:
@@ -167,6 +168,16 @@ def news(
     return News(new, still, over) if new or reminded else None
 
 
+def told_perhaps(said: News, told: Sequence[Told], now: float) -> tuple[Told, ...]:
+    """What somebody has been told if we die while these news are under way to them.
+
+    They are told again then, since they may not have arrived; and of their end, since they may.
+    """
+    known = {one.key for one in told}
+    new = (one for one in said.new if one.key not in known)
+    return (*told, *(Told(one.what, one.subject, now, one.weight, sure=False) for one in new))
+
+
 def told_after(said: News, now: float) -> tuple[Told, ...]:
     """What somebody has been told once these news have reached them."""
     return tuple(Told(one.what, one.subject, now, one.weight) for one in (*said.new, *said.still))
@@ -218,7 +229,7 @@ class Steady:
 
 
 def _is_new(one: Condition, told: Told | None, now: float) -> bool:
-    return told is None or (one.weight > told.weight and told.at + GROWN <= now)
+    return told is None or not told.sure or (one.weight > told.weight and told.at + GROWN <= now)
 
 
 def _all(status: Status, setup: Setup, now: float) -> Iterator[Condition]:

@@ -134,6 +134,11 @@ class Announcer:
         )
         if said is None:
             return True
+        if said.new:
+            told = conditions.told_perhaps(said, self._told[channel.key], self._now())
+            with anyio.move_on_after(LAST_WORDS):  # it may be our own disk that is to be told of
+                await self._remember(channel, told)
+            self._unsaved.add(channel.key)
         try:
             await channel.send(message_of(said))
         except NotDelivered as error:
@@ -144,8 +149,13 @@ class Announcer:
         return True
 
     async def _save(self, channel: Channel) -> None:
-        """Remember what was told, unless our own disk is what there was to tell of."""
-        store = self._observer.engine.world.store
-        if channel.key in self._unsaved and store.trouble is None:
-            await store(memory.save, channel.key, self._told[channel.key])
+        if channel.key in self._unsaved and await self._remember(channel, self._told[channel.key]):
             self._unsaved.discard(channel.key)
+
+    async def _remember(self, channel: Channel, told: Sequence[Told]) -> bool:
+        """Whether a restart will know it: not while our own disk is what there is to tell of."""
+        store = self._observer.engine.world.store
+        if store.trouble is not None:
+            return False
+        await store(memory.save, channel.key, told)
+        return True

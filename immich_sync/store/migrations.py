@@ -184,6 +184,7 @@ _TABLES = (
         subject TEXT NOT NULL,
         at REAL NOT NULL,
         weight INTEGER NOT NULL,
+        sure INTEGER NOT NULL, -- 0 while it is being told
         PRIMARY KEY (channel, what, subject)
     ) STRICT, WITHOUT ROWID
     """,

@@ -13,9 +13,9 @@ def load(database: Database, channel: str) -> tuple[Told, ...]:
     """What this channel was told and not yet that it is over. Raises StateTrouble."""
     with database.reading() as connection:
         rows = connection.execute(
-            "SELECT what, subject, at, weight FROM told WHERE channel = ?", (channel,)
+            "SELECT what, subject, at, weight, sure FROM told WHERE channel = ?", (channel,)
         )
-        return tuple(Told(*row) for row in rows)
+        return tuple(Told(*row, sure=bool(sure)) for *row, sure in rows)
 
 
 def save(database: Database, channel: str, told: Iterable[Told]) -> None:
@@ -23,6 +23,7 @@ def save(database: Database, channel: str, told: Iterable[Told]) -> None:
     with database.writing() as connection:
         connection.execute("DELETE FROM told WHERE channel = ?", (channel,))
         connection.executemany(
-            "INSERT INTO told (channel, what, subject, at, weight) VALUES (?, ?, ?, ?, ?)",
-            [(channel, one.what, one.subject, one.at, one.weight) for one in told],
+            "INSERT INTO told (channel, what, subject, at, weight, sure)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(channel, one.what, one.subject, one.at, one.weight, one.sure) for one in told],
         )

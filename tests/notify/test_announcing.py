@@ -62,6 +62,15 @@ async def until(condition: Callable[[], object]) -> None:
             await anyio.sleep(0.01)
 
 
+async def is_told_nothing(ear: Ear) -> None:
+    """Return once the ear that refuses was left in peace for longer than the longest pause."""
+    refuses = -1
+    with anyio.fail_after(20):
+        while refuses != ear.refuses:
+            refuses = ear.refuses
+            await anyio.sleep(10 * PACE.longest)
+
+
 @asynccontextmanager
 async def scene(place: Path) -> AsyncIterator[Household]:
     """A household whose people want to know soon, and whose one photo is synced."""
@@ -147,11 +156,33 @@ async def test_what_is_over_before_it_was_told_is_not_told(tmp_path: Path) -> No
             await until(lambda: ear.refuses < 1_000_000)
             (tmp_path / "away").rename(home.photos)
             await until(lambda: all(one.root.online for one in engine.intakes.values()))
-            await anyio.sleep(0.6)
+            await is_told_nothing(ear)
             ear.refuses = 0
             await anyio.sleep(0.4)
 
     assert ear.heard == []
+
+
+@pytest.mark.parametrize("away", [True, False], ids=["still away", "back"])
+async def test_death_while_somebody_is_told(tmp_path: Path, *, away: bool) -> None:
+    """Nobody knows what arrived: what stands is told again, and what is over, as over."""
+    first, second = Ear(), Ear()
+
+    async def take_and_hang(message: Message) -> None:
+        await first.take(message)
+        await anyio.sleep_forever()
+
+    async with scene(tmp_path) as home:
+        home.photos.rename(tmp_path / "away")
+        async with announcing(home, Channel("ear", "an ear", take_and_hang)):
+            await until(lambda: first.heard)
+        if not away:
+            (tmp_path / "away").rename(home.photos)
+        async with announcing(home, Channel("ear", "an ear", second.take)):
+            await until(lambda: second.heard)
+
+    assert first.kinds == ["trouble"]
+    assert second.kinds == ["trouble" if away else "well"]
 
 
 async def test_last_words_are_said_once(tmp_path: Path) -> None:
