@@ -23,7 +23,6 @@ def save(database: Database, channel: str, told: Iterable[Told]) -> None:
     with database.writing() as connection:
         connection.execute("DELETE FROM told WHERE channel = ?", (channel,))
         connection.executemany(
-            "INSERT INTO told (channel, what, subject, at, weight, sure)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO told (channel, what, subject, at, weight, sure) VALUES (?, ?, ?, ?, ?, ?)",
             [(channel, one.what, one.subject, one.at, one.weight, one.sure) for one in told],
         )
