@@ -186,7 +186,6 @@ class Deleter:
             return
         conditions = Conditions(
             online=root.online,
-            quiet=True,
             believed=self._given.allowed() and mirrored.may_act(),
             tripped=tripped,
             wait=wait,

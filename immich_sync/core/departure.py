@@ -69,7 +69,6 @@ class Conditions:
     """How things stand with the folder and the server."""
 
     online: bool  # the folder's root is believed
-    quiet: bool  # no scan, and nothing that moves, in any folder of the account
     believed: bool  # the server answers, is the one we know, and is no newer than we know
     tripped: bool  # so much is gone that a person has to speak first
     wait: float  # seconds that a file stays gone before that counts
@@ -85,7 +84,7 @@ def decide(facts: Facts, given: Conditions) -> tuple[Verdict, str]:
     departed, asset = facts.departed, facts.asset
     if not departed.at <= given.now - given.wait:
         return Verdict.WAIT, "It may come back, here or under another name."
-    if not (given.online and given.quiet) or facts.reading:
+    if not given.online or facts.reading:
         return Verdict.WAIT, "The folder is being looked through: it may turn up elsewhere."
     if asset is None or asset.verified_at is None:
         return Verdict.KEEP, "It was never proved to be in Immich."

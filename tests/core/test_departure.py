@@ -23,7 +23,7 @@ NOW = 1_780_000_000.0
 ASSET = Asset(AccountId(1), SHA1, AssetId("asset"), Origin.UPLOADED, verified_at=NOW - 9_000)
 GONE = Departed(Place(FolderId(1), b"d", b"a.jpg"), SHA1, 7, motion=False, at=NOW - 700)
 FACTS = Facts(GONE, ASSET)
-GIVEN = Conditions(online=True, quiet=True, believed=True, tripped=False, wait=600.0, now=NOW)
+GIVEN = Conditions(online=True, believed=True, tripped=False, wait=600.0, now=NOW)
 
 times = st.none() | st.floats(0, NOW)
 facts = st.builds(
@@ -57,7 +57,6 @@ facts = st.builds(
 conditions = st.builds(
     Conditions,
     online=st.booleans(),
-    quiet=st.booleans(),
     believed=st.booleans(),
     tripped=st.booleans(),
     wait=st.floats(0, 10_000),
@@ -80,7 +79,6 @@ def test_nothing_is_trashed_without_every_reason(found: Facts, given_: Condition
     assert not found.cleaned
     assert not found.reading
     assert given_.online
-    assert given_.quiet
     assert given_.believed
     assert not given_.tripped or departed.approved
     assert departed.at + given_.wait <= given_.now
@@ -133,7 +131,7 @@ def test_a_moving_part_follows_its_still(
     assert decide(motion, GIVEN)[0] is verdict
 
 
-@pytest.mark.parametrize("way", ["online", "quiet", "believed"])
+@pytest.mark.parametrize("way", ["online", "believed"])
 def test_the_folder_and_the_server_must_be_well(way: str) -> None:
     """Whatever is not, it waits."""
     assert decide(FACTS, replace(GIVEN, **{way: False}))[0] is Verdict.WAIT
