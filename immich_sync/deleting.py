@@ -311,6 +311,10 @@ class Deleter:
         """Whether a moving part is an asset of its own; else it goes, or stays, with its still."""
         asset = facts.asset
         hidden = asset is not None and await trash.is_hidden(self._given.immich, asset.asset_id)
+        if hidden is None:
+            why = "Immich does not show it to this key: it may lie in the locked folder."
+            await self._leave_one(facts, State.KEPT, why)
+            return False
         verdict, why = decide(replace(facts, hidden=hidden), conditions)
         if verdict is Verdict.WITH_STILL:
             await self._stones.write(self._given.account, [facts.departed.checksum], Why.DEPARTED)

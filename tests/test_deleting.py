@@ -13,7 +13,7 @@ from immich_sync.core.folder import Setup
 from immich_sync.core.tombstones import read
 from immich_sync.engine import Engine
 from immich_sync.orders import Orders
-from immich_sync.sandbox import LostAnswer, stored_assets
+from immich_sync.sandbox import LostAnswer, Status, stored_assets
 from immich_sync.sandbox.records import Asset
 from immich_sync.sandbox.sample_files import copy_samples
 from immich_sync.store.tombstones import FILE
@@ -480,6 +480,29 @@ def test_a_moving_part_alone_is_not_deleted(tmp_path: Path) -> None:
             return _deletions(stage), _alive(stage)
 
     assert simulate(scenario, seed=21) == (0, ["IMG_0042.HEIC", "IMG_0042.MOV", "p0000.raw"])
+
+
+def test_a_moving_part_that_is_locked_away_keeps_nothing_else(tmp_path: Path) -> None:
+    """Of what a person put into the locked folder the server tells no key anything."""
+    samples = _samples(tmp_path)
+
+    async def scenario() -> tuple[bool, list[str], list[str], dict[str, str]]:
+        stage = Stage(24, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _live_photo(stage, engine, samples, joined=True)
+            await _synced(stage, engine, 1, b"stays")
+            locked = Status(400, message="Not found or no asset.read access")
+            motion = f"/api/assets/{_stored(stage, 'IMG_0042.MOV').id}"
+            rule = stage.faults.add(locked, method="GET", path=motion)
+            stage.disk.remove(b"d/IMG_0042.HEIC")
+            stage.disk.remove(b"d/IMG_0042.MOV")
+            await anyio.sleep(2 * WAIT)
+            stage.disk.remove(b"d/p0000.raw")
+            await anyio.sleep(2 * WAIT)
+            return rule.fired == 1, _trashed(stage), _alive(stage), await _problems(engine)
+
+    trashed = ["IMG_0042.HEIC", "p0000.raw"]
+    assert simulate(scenario, seed=24) == (True, trashed, ["IMG_0042.MOV", "s0000.raw"], {})
 
 
 def test_a_newer_server_is_told_to_delete_nothing(tmp_path: Path) -> None:

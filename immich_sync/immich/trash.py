@@ -11,6 +11,7 @@ from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
 
 _BAD_REQUEST = 400
+_NOT_SHOWN = (400, 404)
 _OK = range(200, 300)
 
 
@@ -52,10 +53,15 @@ async def put(immich: Immich, assets: Sequence[AssetId]) -> bool:
     raise immich.refuse(answer, what)
 
 
-async def is_hidden(immich: Immich, asset: AssetId) -> bool:
+async def is_hidden(immich: Immich, asset: AssetId) -> bool | None:
     """Whether Immich shows it nowhere by itself: the motion part of a live photo.
 
-    Needs the permission `asset.read`. Raises ServerTrouble.
+    None if it tells this key nothing of it: it is gone, or a person put it into the locked folder
+    (Immich 3.1: access.ts). Needs the permission `asset.read`. Raises ServerTrouble.
     """
     call = Call("GET", f"/assets/{asset}", "asking how a photo is shown")
-    return (await immich.ask(call, wire.SHOWN)).visibility == "hidden"
+    answer = await immich.send(call)
+    if answer.status in _NOT_SHOWN and answer.message:
+        immich.gate.succeeded()
+        return None
+    return immich.read(answer, wire.SHOWN, call.what).visibility == "hidden"

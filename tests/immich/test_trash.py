@@ -111,7 +111,7 @@ async def test_a_server_tells_whether_it_keeps_a_trash() -> None:
 
 @pytest.mark.anyio
 async def test_a_moving_part_is_hidden() -> None:
-    """Once Immich shows it within its still."""
+    """Once Immich shows it within its still; of one that is gone it says nothing."""
     async with Sandbox() as sandbox:
         asset, _ = await _uploaded(sandbox)
         async with connected(sandbox.url, key=sandbox.api_key) as immich:
@@ -120,5 +120,7 @@ async def test_a_moving_part_is_hidden() -> None:
             assert stored is not None
             sandbox.state.assets.put(replace(stored, visibility="hidden"))
             after = await is_hidden(immich, asset)
+            sandbox.state.erase(stored)
+            gone = await is_hidden(immich, asset)
 
-    assert (before, after) == (False, True)
+    assert (before, after, gone) == (False, True, None)
