@@ -85,6 +85,19 @@ async def test_result(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path) -> No
     assert result.ignored == {".txt": 1}
 
 
+async def test_links_below_a_folder(sandbox: Sandbox, assets: AssetsApi, tmp_path: Path) -> None:
+    """Links that are met below a folder are not followed, and counted."""
+    write_photo(tmp_path / "photos")
+    elsewhere = write_photo(tmp_path / "elsewhere", "b.jpg")
+    (tmp_path / "photos" / "b.jpg").symlink_to(elsewhere)
+    (tmp_path / "photos" / "all").symlink_to(elsewhere.parent)
+
+    result = await assets.upload(tmp_path / "photos")
+
+    assert (result.stats.total, len(sandbox.assets())) == (1, 1)
+    assert result.ignored == {"link": 2}
+
+
 async def test_hidden_above_the_root(assets: AssetsApi, tmp_path: Path) -> None:
     """Row 1: a folder is hidden only below the given path, and what is named outright never is."""
     root = tmp_path / ".phone" / "photos"

@@ -152,6 +152,7 @@ def upload(
 
 def _say(result: "UploadResult", *, dry_run: bool) -> None:
     from immich_sync.core.naming import shown
+    from immich_sync.filesystem.disk import LINK
 
     stats = result.stats
     _list("failed", result.failed)
@@ -161,7 +162,8 @@ def _say(result: "UploadResult", *, dry_run: bool) -> None:
         path = shown(os.fsencode(one.filepath))
         typer.echo(f"not uploaded: {path}: no photo or video that Immich takes", err=True)
     for name, number in result.ignored.items():
-        typer.echo(f"ignored: {number:,} ({name})", err=True)
+        hint = "; name what they lead to" if name == LINK else ""
+        typer.echo(f"ignored: {number:,} ({name}{hint})", err=True)
     trashed = sum(entry.is_trashed for entry in result.rejected)
     done = "to be uploaded" if dry_run else "uploaded"
     sentence = (

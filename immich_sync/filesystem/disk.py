@@ -14,7 +14,7 @@ from typing import Protocol
 
 from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, FileVanished
 from immich_sync.core.naming import shown
-from immich_sync.core.ports import Entry, RootIdentity, Source, Target
+from immich_sync.core.ports import Entry, Link, RootIdentity, Source, Target
 from immich_sync.core.types import NO_STAMP, Stamp
 from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, Swapped, open_beneath
 from immich_sync.filesystem.mounts import device_keeps_inodes, identify
@@ -23,6 +23,8 @@ from immich_sync.filesystem.removal import names_in, remove
 
 # A name that is too long cannot be anybody's: `IMG….jpg` of 252 bytes has no `.xmp` beside it.
 _NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+LINK = "link"
+"""What the rule is called by which links are passed over, if nobody wants them followed."""
 RECENT = 60.0
 """Seconds without a change after which nobody is thought to write, where nothing else tells."""
 _AGES = (1 << 63) - 1  # nanoseconds, to the year 2262
@@ -37,14 +39,14 @@ class LocalDisk:
         self._roots: dict[bytes, tuple[int, int]] = {}  # st_dev and inode, when last identified
         self._keeps_inodes: dict[int, bool] = {}  # by st_dev; asking the mount table takes 0.1 ms
 
-    def list(self, root: bytes, directory: bytes) -> list[Entry]:
-        """Regular files and directories in `directory`, in the order of their names.
+    def list(self, root: bytes, directory: bytes) -> list[Entry | Link]:
+        """Regular files, directories and links in `directory`, in the order of their names.
 
         Raises OSError. A name that vanishes meanwhile is left out.
         """
         descriptor = open_beneath(root, directory, DIRECTORY)
         encode = os.fsencode  # scandir on a descriptor tells names as text
-        entries: list[Entry] = []
+        entries: list[Entry | Link] = []
         try:
             keeps = self.keeps(os.fstat(descriptor).st_dev)
             with os.scandir(descriptor) as found:
@@ -54,6 +56,8 @@ class LocalDisk:
                     elif each.is_file(follow_symlinks=False):
                         with suppress(FileNotFoundError):
                             entries.append(Entry(encode(each.name), look(each, keeps=keeps)))
+                    elif each.is_symlink():
+                        entries.append(Link(encode(each.name), LINK))
         finally:
             os.close(descriptor)
         entries.sort()

@@ -13,11 +13,12 @@ from immich_sync.core.ignore import NOMEDIA, ignored_name
 from immich_sync.core.media import Kind, extension_of
 from immich_sync.core.naming import shown
 from immich_sync.core.types import below
+from immich_sync.filesystem.disk import LINK
 from immich_sync.filesystem.following import REASONS, rule_of
 from immich_sync.filesystem.mounts import IMMICH_MARKER
 from immich_sync.filesystem.scan import IMMICH_STORAGE, Policy
 
-IGNORE, LINK, SPECIAL, NOT_MEDIA, SIDECAR = "ignore", "link", "special", "not-media", "sidecar"
+IGNORE, SPECIAL, NOT_MEDIA, SIDECAR = "ignore", "special", "not-media", "sidecar"
 """What rules are called that are not in the table of names."""
 _MARKERS = (
     (b".nomedia", NOMEDIA.name, NOMEDIA.reason),

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from immich_sync.core.ports import Entry
 from immich_sync.core.types import Asset, AssetId, Checksum, File, FolderId, Origin, Place
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.store import accounts, ledger
@@ -37,7 +38,8 @@ def _learn(photos: Path, state: Path) -> None:
     for here, _, _ in os.walk(root):
         directory = os.path.relpath(here, root)
         records: list[File | Asset] = []
-        for name, stamp in disk.list(root, directory):
+        for entry in disk.list(root, directory):
+            name, stamp = entry.name, entry.stamp if isinstance(entry, Entry) else None
             if stamp is None:
                 continue
             place = Place(FolderId(folder), directory, name)

@@ -57,6 +57,7 @@ def test_sentences(upload: Upload, tmp_path: Path) -> None:
     write_photo(tmp_path / "photos", "a.jpg")
     write(tmp_path / "photos", "empty.jpg", b"")
     write(tmp_path / "photos", "b.txt", b"")
+    (tmp_path / "photos" / "c.jpg").symlink_to("a.jpg")
 
     done = upload("--delete-uploads", tmp_path / "photos")
     rehearsed = upload("--dry-run", "--no-progress", tmp_path / "photos")
@@ -67,6 +68,7 @@ def test_sentences(upload: Upload, tmp_path: Path) -> None:
     )
     assert "no bytes" in done.err
     assert "ignored: 1 (.txt)" in done.err
+    assert "ignored: 1 (link; name what they lead to)" in done.err
     assert "Uploading: 2 of 2 files" in done.err
     assert "Uploading" not in rehearsed.err
     assert rehearsed.out == "0 files to be uploaded, 0 already in Immich, 1 failed.\n"

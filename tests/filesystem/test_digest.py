@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from immich_sync.core.errors import FileChanged, FileVanished
-from immich_sync.core.ports import Disk, Entry, RootIdentity, Source
+from immich_sync.core.ports import Disk, Entry, Link, RootIdentity, Source
 from immich_sync.core.types import Completeness, Stamp
 from immich_sync.filesystem.digest import digest, judge
 from immich_sync.filesystem.disk import LocalDisk
@@ -23,7 +23,7 @@ class _Meddled:
         self._rewrite = rewrite
         self._disk = LocalDisk()
 
-    def list(self, root: bytes, directory: bytes) -> list[Entry]:
+    def list(self, root: bytes, directory: bytes) -> list[Entry | Link]:
         return self._disk.list(root, directory)
 
     def stat(self, root: bytes, relative: bytes) -> Stamp | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from immich_sync.core.errors import FileChanged, FileUnreadable, FileVanished
-from immich_sync.core.ports import Entry
+from immich_sync.core.ports import Entry, Link
 from immich_sync.core.types import NO_STAMP, Stamp
-from immich_sync.filesystem.disk import LocalDisk, look
+from immich_sync.filesystem.disk import LINK, LocalDisk, look
 
 
 def _stamp(path: Path) -> Stamp:
@@ -49,12 +49,17 @@ def test_a_listing_is_ordered_by_name(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_and_no_directory_is_not_listed(tmp_path: Path) -> None:
-    """Links, FIFOs and sockets do not exist for us."""
+    """FIFOs and sockets do not exist for us, and of links nothing but that they are there."""
     _strange(tmp_path)
 
     found = LocalDisk().list(os.fsencode(tmp_path), b"")
 
-    assert [entry.name for entry in found] == [b"real.jpg"]
+    assert found == [
+        Link(b"dangling.jpg", LINK),
+        Link(b"link.jpg", LINK),
+        Link(b"linked", LINK),
+        Entry(b"real.jpg", _stamp(tmp_path / "real.jpg")),
+    ]
 
 
 def test_a_listing_never_leaves_the_root(tmp_path: Path) -> None:

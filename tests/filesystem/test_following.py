@@ -16,7 +16,7 @@ from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Entry, Hands, Link
 from immich_sync.core.types import Stamp, below
 from immich_sync.filesystem.digest import digest
-from immich_sync.filesystem.disk import LocalDisk
+from immich_sync.filesystem.disk import LINK, LocalDisk
 from immich_sync.filesystem.following import MOST, Following, disk_for
 from immich_sync.filesystem.mounts import mode_for
 from immich_sync.filesystem.scan import IMMICH_STORAGE, Policy, listing, walk
@@ -65,7 +65,7 @@ def test_only_who_asks_for_it_has_links_followed(root: Path, tmp_path: Path) -> 
     assert isinstance(disk_for([plain]), LocalDisk)
     both = disk_for([plain, other])
     assert isinstance(both, Following)
-    assert both.list(plain.root, b"") == []
+    assert both.list(plain.root, b"") == [Link(b"link.jpg", LINK)]
     assert both.stat(plain.root, b"link.jpg") is None
     with pytest.raises(FileUnreadable, match="links are not followed"):
         both.open(plain.root, b"link.jpg")

@@ -33,6 +33,8 @@ def test_a_directory_is_sorted_into_its_kinds(tmp_path: Path) -> None:
     """Media, sidecars, directories, what is ignored by rule and what is no media by extension."""
     _make(tmp_path, "a.JPG", "a.JPG.xmp", "b.mov", "notes.txt", "LICENSE", "c.txt", ".d.jpg")
     _make(tmp_path, "Thumbs.db", "album/", "@eaDir/", "e.jpg.part")
+    (tmp_path / "f.jpg").symlink_to("a.JPG")
+    (tmp_path / "g").symlink_to("album")
 
     one = listing(LocalDisk(), os.fsencode(tmp_path), b"", Policy())
 
@@ -42,8 +44,8 @@ def test_a_directory_is_sorted_into_its_kinds(tmp_path: Path) -> None:
     assert one.subdirectories == (b"album",)
     assert one.others == {b"txt": 2, b"": 1}
     assert one.trouble == ""
-    assert sum(one.ignored.values()) == 4
-    assert one.ignored["hidden"] == 1
+    assert sum(one.ignored.values()) == 6
+    assert (one.ignored["hidden"], one.ignored["link"]) == (1, 2)
 
 
 def test_a_walk_enters_what_is_not_ignored(tmp_path: Path) -> None:
