@@ -225,11 +225,10 @@ class _Process:
 
     def _take_over(self, setup: Setup) -> None:
         """Another engine over the same state; what only memory knew of a person's wishes stays."""
-        engine = Engine(
-            setup, this_machine(setup.limits, setup.folders), self._database, self._wishes.tell,
-            self.engine.measures,
-        )  # fmt: skip
-        engine.crew.paused.update(self.engine.crew.paused)
+        before = self.engine
+        machine = this_machine(setup.limits, setup.folders, before.world.blocking)
+        engine = Engine(setup, machine, self._database, self._wishes.tell, before)
+        engine.crew.paused.update(before.crew.paused)
         self.engine = engine
         self._observer = Observer(engine, self._since)
         self._orders = self._orders.to(engine)

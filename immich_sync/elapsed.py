@@ -15,16 +15,26 @@ NOTED_EVERY = 3600.0
 
 
 class Elapsed:
-    """The jumps of one program's wall clock, over its restarts; look before you ask."""
+    """The jumps of one program's wall clock, over its restarts; look before you ask.
 
-    def __init__(self, world: World) -> None:
-        self.jumps: list[Jump] = []
+    It goes on with what one `before` it saw, if that was in the same process.
+    """
+
+    def __init__(self, world: World, before: "Elapsed | None" = None) -> None:
+        self.jumps: list[Jump] = [] if before is None else before.jumps
         self._world = world
         self._seen: tuple[float, float] | None = None  # by both clocks
         self._noted = 0.0  # monotonic
+        if before is not None:
+            self._seen, self._noted = before._seen, before._noted  # noqa: SLF001 -- one of us
+        self._alone = anyio.Lock()
 
     async def look(self) -> None:
         """Whatever the wall clock did until now is known."""
+        async with self._alone:  # or two who look at once would note a jump twice
+            await self._look()
+
+    async def _look(self) -> None:
         now, steady = self._world.clock.now(), anyio.current_time()
         if self._seen is None:
             before, self.jumps = await self._world.store(cleanups.clock)

@@ -56,7 +56,11 @@ class Surroundings:
 
 
 class Engine:
-    """The running whole; `run` it once."""
+    """The running whole; `run` it once.
+
+    One that takes the place of one `before` it, which has ended, goes on with what does not end
+    with an engine: an order may still be taking files away, or bringing them back.
+    """
 
     def __init__(
         self,
@@ -64,14 +68,15 @@ class Engine:
         surroundings: Surroundings,
         database: Database,
         tell: Callable[[Activity], None] = lambda _: None,
-        measures: Measures | None = None,
+        before: "Engine | None" = None,
     ) -> None:
         self.setup = setup
-        self.measures = measures or Measures()
+        self.measures: Measures = Measures() if before is None else before.measures
         self.links: dict[str, Link] = {}  # by the account's name
         self.intakes: dict[FolderId, Intake] = {}
         self.keepers: dict[str, Keeper] = {}  # likewise, once it has been reached and audited
-        self.one_at_a_time = anyio.Lock()  # who takes files away, or brings them back
+        # Who takes files away, or brings them back.
+        self.one_at_a_time: anyio.Lock = anyio.Lock() if before is None else before.one_at_a_time
         self.fatal: ServerTrouble | StateDamaged | None = None  # why it ended by itself, if it did
         self.stopping = False
         self._whole = anyio.CancelScope()
@@ -88,11 +93,12 @@ class Engine:
             self.world, setup.limits, root=self._root, resettle=self._resettle, tell=tell,
             measures=self.measures,
         )  # fmt: skip
+        self.elapsed: Elapsed = Elapsed(self.world, None if before is None else before.elapsed)
         self._house = House(
             world=self.world,
             crew=self.crew,
             tombstones=self.tombstones,
-            elapsed=Elapsed(self.world),
+            elapsed=self.elapsed,
             measures=self.measures,
             intakes=self.intakes,
             hashing=surroundings.hashing,

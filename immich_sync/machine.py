@@ -15,7 +15,7 @@ import anyio.to_thread
 import structlog
 
 from immich_sync.core.folder import Account, Folder, Limits
-from immich_sync.core.ports import ChangeSource, Lane
+from immich_sync.core.ports import Blocking, ChangeSource, Lane
 from immich_sync.engine import Surroundings
 from immich_sync.filesystem.allowances import is_for_all_to_read
 from immich_sync.filesystem.following import disk_for
@@ -56,11 +56,17 @@ class Threads:
         limiter = self._limiters.get(lane.name)
         if limiter is None:
             limiter = self._limiters[lane.name] = anyio.CapacityLimiter(lane.width)
+        limiter.total_tokens = lane.width  # a reload may change it
         return await anyio.to_thread.run_sync(lambda: function(*args, **kwargs), limiter=limiter)
 
 
-def this_machine(limits: Limits, folders: Iterable[Folder] = ()) -> Surroundings:
-    """The surroundings of a daemon that runs here over these folders."""
+def this_machine(
+    limits: Limits, folders: Iterable[Folder] = (), blocking: Blocking | None = None
+) -> Surroundings:
+    """The surroundings of a daemon that runs here over these folders.
+
+    Two that share a state share what is `blocking` as well: its one writer is one lane of that.
+    """
     clock = WallClock()
 
     def watch(folder: Folder) -> AbstractAsyncContextManager[ChangeSource]:
@@ -87,7 +93,7 @@ def this_machine(limits: Limits, folders: Iterable[Folder] = ()) -> Surroundings
 
     return Surroundings(
         clock=clock,
-        blocking=Threads(),
+        blocking=blocking or Threads(),
         disk=disk_for(folders),
         watch=watch,
         hashing=lambda folder: hash_lane(folder.root, limits.hash_threads),

@@ -2,12 +2,14 @@
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
-from immich_sync import daemon, status
+from immich_sync import control, daemon, status
 from immich_sync.core.errors import StateDamaged
 from immich_sync.core.folder import Account, Folder, Limits, Setup
 from immich_sync.core.types import Secret
@@ -29,6 +31,36 @@ async def test_a_run_that_ended_leaves_nothing_that_could_end_the_process(tmp_pa
         assert await daemon.run(setup, once=True, within=30) == 0
 
     assert not [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+
+
+@pytest.mark.anyio
+async def test_what_an_order_holds_is_held_over_a_reload(tmp_path: Path) -> None:
+    """An undo may outlive its engine: nobody else takes files away, or writes to the state."""
+    async with household(tmp_path) as home:
+        engines, other = list[Engine](), replace(home.setup, limits=Limits(uploads=3))
+        socket = home.home / "state" / control.SOCKET
+
+        async def started(count: int) -> Engine:
+            while len(engines) < count:  # noqa: ASYNC110 - no bell rings
+                await anyio.sleep(0.01)
+            return engines[-1]
+
+        async def live() -> None:
+            await daemon.run(home.setup, started=engines.append, reread=lambda: other)
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(live)
+                first = await started(1)
+                async with first.one_at_a_time:
+                    request = control.Request("reload")
+                    await anyio.to_thread.run_sync(control.ask, socket, request)
+                    second = await started(2)
+                    assert second is not first
+                    assert second.one_at_a_time.locked()
+                    assert second.world.blocking is first.world.blocking
+                assert not second.one_at_a_time.locked()
+                second.stop()
 
 
 @pytest.mark.anyio
