@@ -48,6 +48,7 @@ from tests.faults.deeds import (
     Swap,
     Write,
 )
+from tests.faults.ending import settle_down
 from tests.faults.play import Play, playing
 from tests.faults.stage import EPOCH, quick_folder, simulate
 
@@ -107,7 +108,7 @@ class Player:
         async with playing(seed, folder) as play:
             with anyio.fail_after(LONGEST):
                 await self._obey(play)
-                await play.settle_down()
+                await settle_down(play)
             self.trace = play.stage.trace
             self.requests = [f"{r.method} {r.path} {r.status}" for r in play.stage.server.requests]
 

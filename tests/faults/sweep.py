@@ -21,6 +21,7 @@ from pathlib import Path
 
 import structlog
 
+from tests.faults.ending import settle_down
 from tests.faults.mortality import Effects
 from tests.faults.play import playing
 from tests.faults.scenarios import CLEANED, MIRRORED, SCENARIOS
@@ -60,7 +61,7 @@ def play(name: str, seed: int, doomed: int | None = None) -> Effects:
             seed, Path(folder), effects, on_delete=wish, after_upload=clean
         ) as stage:
             await stage.play(SCENARIOS[name])
-            await stage.settle_down(SILENCE)
+            await settle_down(stage, SILENCE)
             assert doomed is None or stage.stage.deaths == 1, "nobody died"
             return effects
 

@@ -25,6 +25,7 @@ from tests.faults.deeds import (
     Write,
     bytes_of,
 )
+from tests.faults.ending import settle_down
 from tests.faults.play import playing
 from tests.faults.stage import simulate
 
@@ -86,7 +87,7 @@ def test_what_once_went_wrong(tmp_path: Path, name: str) -> None:
     async def scenario() -> None:
         async with playing(1, tmp_path) as play:
             await play.play(SCENARIOS[name])
-            await play.settle_down()
+            await settle_down(play)
 
     simulate(scenario, seed=1)
 
@@ -128,7 +129,7 @@ def test_it_stops_within_8_s_whatever_it_is_waiting_for(tmp_path: Path) -> None:
             before = anyio.current_time()
             await play.stage.stop()
             took = anyio.current_time() - before
-            await play.settle_down()
+            await settle_down(play)
             return took
 
     assert simulate(scenario, seed=1) <= 8.0
