@@ -12,6 +12,7 @@ from immich_sync.core.media import Kind, media_types
 from immich_sync.core.types import AlbumId, AssetId, Secret
 from immich_sync.immich.about import MediaTypes
 from immich_sync.immich.address import normalise
+from immich_sync.immich.public import Link
 
 
 def account_of(base_url: str | None, api_key: str | None) -> tuple[Account, Misconfigured | None]:
@@ -43,6 +44,22 @@ def asset_id(given: UUID | str) -> AssetId:
         return AssetId(str(UUID(str(given))))
     except ValueError:
         raise ValueError(f"{given!r} is not the id of an asset or album") from None
+
+
+def public_link(
+    key: str | None,
+    slug: str | None,
+    password: str | None,
+    headers: Mapping[str, str] | None,
+) -> Link:
+    """The public link that is meant, or none. Raises ValueError."""
+    if key is not None and slug is not None:
+        raise ValueError("a public link is opened by its key or by its slug, not by both")
+    if password is not None and key is None and slug is None:
+        raise ValueError("a password goes with a public link's key or slug")
+    if password is not None and not password:
+        raise ValueError("an empty password opens no public link")
+    return Link(key, slug, headers, None if password is None else Secret(password))
 
 
 def album_or_assets(

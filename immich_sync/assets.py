@@ -10,14 +10,20 @@ from types import TracebackType
 from typing import Literal, Self
 from uuid import UUID
 
-from immich_sync.arguments import account_of, album_or_assets, asset_id, at_least_one, template
+from immich_sync.arguments import (
+    account_of,
+    album_or_assets,
+    asset_id,
+    at_least_one,
+    public_link,
+    template,
+)
 from immich_sync.core.folder import Limits
 from immich_sync.core.media import compile_ignore
 from immich_sync.core.types import AssetId
 from immich_sync.downloading import Wanted
 from immich_sync.fetching import checked_size
 from immich_sync.filesystem.scan import Policy
-from immich_sync.immich.download import Link
 from immich_sync.immich.transport import AnyTransport
 from immich_sync.picking import Choice, Paths
 from immich_sync.placing import Destination, OnExists
@@ -126,24 +132,24 @@ class AssetsApi:
         *,
         on_exists: OnExists = "error",
         edited: bool = False,
+        password: str | None = None,
         _headers: Mapping[str, str] | None = None,
     ) -> Path:
         """The path of the asset's original in `out_dir`, whole and proved by its checksum.
 
         An earlier download that broke is gone on with; a file that is there already is not sent
         again; another one in its way raises, or is dealt with as `on_exists` says (with "skip", its
-        path is returned). `key` or `slug`
-        are a public link's, and need no API key. With `edited` it is the file as it was edited in
-        Immich, which has no checksum to be proved by. `_headers` go along with each request, for
-        what stands in front of the server.
+        path is returned). `key` or `slug` are a public link's, and need no API key; `password` is
+        what it may ask for. With `edited` it is the file as it was edited in Immich, which has no
+        checksum to be proved by. `_headers` go along with each request, for what stands in front of
+        the server.
 
         Raises ValueError, Misconfigured, FileTrouble, ServerTrouble.
         """
-        goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._session.fetcher(
-            Link(key, slug, _headers), show_progress=show_progress
-        ) as fetcher:
-            return await fetcher.one(fetcher.original(asset_id(id), edited=edited), goal)
+        asset, goal = asset_id(id), Destination(Path(out_dir), filename, on_exists)
+        link = public_link(key, slug, password, _headers)
+        async with self._session.fetcher(link, show_progress=show_progress) as fetcher:
+            return await fetcher.one(asset, partial(fetcher.original, edited=edited), goal)
 
     async def view_asset_to_file(  # noqa: PLR0913 - the seed's parameters, and ours by keyword
         self,
@@ -156,19 +162,20 @@ class AssetsApi:
         show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
         *,
         on_exists: OnExists = "error",
+        password: str | None = None,
         _headers: Mapping[str, str] | None = None,
     ) -> Path:
         """The path of a picture of the asset: `size` is thumbnail, preview or fullsize.
 
         Otherwise as `download_asset_to_file`.
         """
-        goal, size = Destination(Path(out_dir), filename, on_exists), checked_size(size)
-        async with self._session.fetcher(
-            Link(key, slug, _headers), show_progress=show_progress
-        ) as fetcher:
-            return await fetcher.one(fetcher.view(asset_id(id), size), goal)
+        asset, size = asset_id(id), checked_size(size)
+        goal = Destination(Path(out_dir), filename, on_exists)
+        link = public_link(key, slug, password, _headers)
+        async with self._session.fetcher(link, show_progress=show_progress) as fetcher:
+            return await fetcher.one(asset, partial(fetcher.view, size=size), goal)
 
-    async def play_asset_video_to_file(
+    async def play_asset_video_to_file(  # noqa: PLR0913 - the seed's parameters, and ours by keyword
         self,
         id: UUID | str,  # noqa: A002 - the seed's name for it
         out_dir: str | Path,
@@ -178,17 +185,17 @@ class AssetsApi:
         show_progress: bool = False,  # noqa: FBT001, FBT002 - the seed's order
         *,
         on_exists: OnExists = "error",
+        password: str | None = None,
         _headers: Mapping[str, str] | None = None,
     ) -> Path:
         """The path of the asset's video as browsers play it.
 
         Otherwise as `download_asset_to_file`.
         """
-        goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._session.fetcher(
-            Link(key, slug, _headers), show_progress=show_progress
-        ) as fetcher:
-            return await fetcher.one(fetcher.video(asset_id(id)), goal)
+        asset, goal = asset_id(id), Destination(Path(out_dir), filename, on_exists)
+        link = public_link(key, slug, password, _headers)
+        async with self._session.fetcher(link, show_progress=show_progress) as fetcher:
+            return await fetcher.one(asset, fetcher.video, goal)
 
     async def download_archive_to_file(  # noqa: PLR0913 - all but the first two by keyword
         self,
@@ -201,6 +208,7 @@ class AssetsApi:
         archive_size: int | None = None,
         show_progress: bool = False,
         on_exists: OnExists = "error",
+        password: str | None = None,
         _headers: Mapping[str, str] | None = None,
     ) -> list[Path]:
         """The paths of zip files with the originals of an album, or of a list of assets.
@@ -213,14 +221,13 @@ class AssetsApi:
         if archive_size is not None:
             at_least_one("archive_size", archive_size)
         goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._session.fetcher(
-            Link(key, slug, _headers), show_progress=show_progress
-        ) as fetcher:
+        link = public_link(key, slug, password, _headers)
+        async with self._session.fetcher(link, show_progress=show_progress) as fetcher:
             return await fetcher.archives(
                 goal, album=album, assets=assets, archive_size=archive_size
             )
 
-    async def download_originals_to_folder(
+    async def download_originals_to_folder(  # noqa: PLR0913 - all but the first two by keyword
         self,
         what: UUID | str | Sequence[UUID | str],
         out_dir: str | Path,
@@ -230,6 +237,7 @@ class AssetsApi:
         concurrency: int = 4,
         show_progress: bool = False,
         on_exists: OnExists = "rename",
+        password: str | None = None,
         _headers: Mapping[str, str] | None = None,
     ) -> DownloadResult:
         """The originals of an album, or of a list of assets, in `out_dir`, several at a time.
@@ -241,9 +249,8 @@ class AssetsApi:
         album, assets = album_or_assets(what)
         at_least_one("concurrency", concurrency)
         goal = Destination(Path(out_dir), None, on_exists)
-        async with self._session.fetcher(
-            Link(key, slug, _headers), show_progress=show_progress
-        ) as fetcher:
+        link = public_link(key, slug, password, _headers)
+        async with self._session.fetcher(link, show_progress=show_progress) as fetcher:
             if album is not None:
                 assets = await fetcher.members(album)
             return await fetcher.several(goal, assets, concurrency, fetcher.original)
@@ -261,6 +268,7 @@ class AssetsApi:
         concurrency: int = 4,
         show_progress: bool = False,
         on_exists: OnExists = "error",
+        password: str | None = None,
         _headers: Mapping[str, str] | None = None,
     ) -> DownloadResult:
         """What the three methods for single files do, for several assets, and what became of each.
@@ -274,9 +282,8 @@ class AssetsApi:
             raise ValueError("a filename goes with one asset only")
         at_least_one("concurrency", concurrency)
         goal = Destination(Path(out_dir), filename, on_exists)
-        async with self._session.fetcher(
-            Link(key, slug, _headers), show_progress=show_progress
-        ) as fetcher:
+        link = public_link(key, slug, password, _headers)
+        async with self._session.fetcher(link, show_progress=show_progress) as fetcher:
             wants: dict[str, Callable[[AssetId], Awaitable[Wanted]]] = {
                 "original": fetcher.original,
                 "edited": partial(fetcher.original, edited=True),

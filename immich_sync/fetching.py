@@ -17,9 +17,10 @@ from immich_sync.core.ports import Blocking
 from immich_sync.core.types import AlbumId, AssetId
 from immich_sync.downloading import Arrived, Download, Wanted
 from immich_sync.filesystem.claiming import InTheWay
-from immich_sync.immich import download
+from immich_sync.immich import albums, download
 from immich_sync.immich.client import Immich
-from immich_sync.immich.download import Link
+from immich_sync.immich.download import Unavailable
+from immich_sync.immich.public import Link
 from immich_sync.patience import Patience
 from immich_sync.placing import Destination
 from immich_sync.progress import Progress
@@ -63,10 +64,15 @@ class Fetcher:
         call = download.playback(asset, self.link)
         return Wanted(call, f"video-{asset}", f"video {asset}")
 
-    async def one(self, wanting: Awaitable[Wanted], destination: Destination) -> Path:
+    async def one(
+        self,
+        asset: AssetId,
+        want: Callable[[AssetId], Awaitable[Wanted]],
+        destination: Destination,
+    ) -> Path:
         """The path of the only file there is to fetch, or of another that was left in its place."""
         self.progress.expect(1, 0)
-        path = (await self._get(await wanting, destination)).path
+        path = (await self._of(asset, want, destination)).path
         self.progress.finished()
         return path
 
@@ -83,7 +89,10 @@ class Fetcher:
             download.contents, self.immich, self.link, album=album, assets=assets,
             archive_size=archive_size,
         )  # fmt: skip
-        parts = [part for part in await self.patience.ask(contents) if part.assets]
+        try:
+            parts = [part for part in await self.patience.ask(contents) if part.assets]
+        except Unavailable as trouble:
+            raise await self._explained(trouble, assets) from None
         base = destination.filename or (f"album-{album}" if album else "archive")
         stem = base[: -len(".zip")] if base.lower().endswith(".zip") else base
         self.progress.expect(len(parts), 0)
@@ -152,7 +161,7 @@ class Fetcher:
         async def work() -> None:
             for asset in waiting:
                 try:
-                    arrived = await self._get(await want(asset), destination)
+                    arrived = await self._of(asset, want, destination)
                 except (NotImmich, Refused, Untrusted):
                     raise
                 except SyncTrouble as trouble:
@@ -181,6 +190,30 @@ class Fetcher:
         except Refused as refused:
             log.warning("not_verified", asset=asset, because=str(refused))
             return None
+
+    async def _of(
+        self,
+        asset: AssetId,
+        want: Callable[[AssetId], Awaitable[Wanted]],
+        destination: Destination,
+    ) -> Arrived:
+        try:
+            return await self._get(await want(asset), destination)
+        except Unavailable as trouble:
+            raise await self._explained(trouble, [asset]) from None
+
+    async def _explained(self, trouble: Unavailable, assets: Sequence[AssetId]) -> Unavailable:
+        """The trouble with these assets; if the first of them is an album, that."""
+        if not assets:
+            return trouble
+        try:
+            found = await albums.exists(self.immich, AlbumId(assets[0]), self.link)
+        except ServerTrouble:
+            return trouble
+        taken = "`download` and `archive` take it as --album, the library as a single id."
+        if found:
+            return Unavailable(f"{assets[0]} is an album, not an asset: {taken}")
+        return trouble if found is False else Unavailable(f"{trouble} If it is an album: {taken}")
 
     async def _get(self, wanted: Wanted, destination: Destination) -> Arrived:
         run = Download(

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -25,7 +26,7 @@ from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.flights import Flights
 from immich_sync.immich.check import checker
 from immich_sync.immich.client import Immich, connect
-from immich_sync.immich.download import Link
+from immich_sync.immich.public import Link, unlock
 from immich_sync.immich.transport import AnyTransport
 from immich_sync.joining import Joiner
 from immich_sync.journal import Journal
@@ -96,9 +97,7 @@ class Session:
 
     @asynccontextmanager
     async def fetcher(self, link: Link, *, show_progress: bool) -> AsyncIterator[Fetcher]:
-        """Downloads by this link, or as the user. Raises ValueError, Misconfigured."""
-        if len(link.params) > 1:
-            raise ValueError("a public link is opened by its key or by its slug, not by both")
+        """Downloads by this link, or as the user. Raises Misconfigured; what `unlock` raises."""
         if not link.params:
             immich = self._signed_in()
         else:
@@ -110,8 +109,10 @@ class Session:
             immich = self._public
         immich.gate.opened()  # what ended an earlier upload may be over
         with showing("Downloading", wanted=show_progress) as progress:
+            patience = Patience()
+            opened = await patience.ask(partial(unlock, immich, link))
             try:
-                yield Fetcher(immich, link, self._blocking, progress)
+                yield Fetcher(immich, opened, self._blocking, progress, patience)
             except BaseExceptionGroup as group:
                 raise first(group) from None
 

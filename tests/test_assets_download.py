@@ -29,6 +29,8 @@ from tests.library import EARLIER, Spy, call, listed, write, write_photo
 
 pytestmark = pytest.mark.anyio
 
+WORD = "Sesam öffne dich"
+"""A public link's password."""
 LARGE = 3_000_000
 """Bytes: more than one block."""
 
@@ -376,6 +378,68 @@ async def test_public_links(sandbox: Sandbox, tmp_path: Path, out: Path) -> None
 
     assert by_key.read_bytes() == by_slug.read_bytes() == path.read_bytes()
     assert all("x-api-key" not in request.headers for request, _ in spy.heard)
+
+
+async def test_public_links_with_a_password(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """A link opens with its password and not without; a needless one does no harm."""
+    spy = Spy()
+    async with AssetsApi(sandbox.url, sandbox.api_key, transport=spy) as assets:
+        path = write_photo(tmp_path)
+        result = await assets.upload(path, album_name="Shown")
+        asset = result.uploaded[0].asset.id
+        assert asset is not None
+        (album,) = sandbox.albums()
+        locked = await link(sandbox, type="ALBUM", albumId=album.id, password=WORD, slug="shown")
+        plain = await link(sandbox, type="INDIVIDUAL", assetIds=[str(asset)])
+        spy.heard.clear()
+        with pytest.raises(Refused, match="want a password"):
+            await assets.download_asset_to_file(asset, out, key=locked["key"])
+        with pytest.raises(Refused, match="not open with this password") as wrong:
+            await assets.download_asset_to_file(asset, out, key=locked["key"], password=WORD + "?")
+        with pytest.raises(Refused, match="no such public link"):
+            await assets.download_asset_to_file(asset, out, slug="hidden", password=WORD)
+        one = await assets.download_asset_to_file(
+            asset, out, key=locked["key"], password=WORD, _headers={"Cookie": "proxy=1"}
+        )
+        (archive,) = await assets.download_archive_to_file(
+            UUID(album.id), out, slug="shown", password=WORD
+        )
+        needless = await assets.download_asset_to_file(
+            asset, out, filename="b", key=plain["key"], password=WORD
+        )
+        with pytest.raises(ValueError, match="with a public link"):
+            await assets.download_asset_to_file(asset, out, password=WORD)
+        with pytest.raises(ValueError, match="empty password"):
+            await assets.download_asset_to_file(asset, out, slug="shown", password="")
+
+    assert one.read_bytes() == needless.read_bytes() == path.read_bytes()
+    assert zipfile.is_zipfile(archive)
+    assert WORD not in str(wrong.value)
+    sent = [request for request, _ in spy.heard]
+    assert all("x-api-key" not in request.headers for request in sent)
+    assert all(WORD not in str(request.url) for request in sent)
+    assert any(request.headers.get("cookie", "").startswith("proxy=1; ") for request in sent)
+
+
+async def test_an_album_is_no_asset(sandbox: Sandbox, tmp_path: Path, out: Path) -> None:
+    """Whoever gives an album's id for an asset's is told that, or asked if nobody may look."""
+    narrow = sandbox.add_key("asset.download", "asset.view")
+    async with AssetsApi(sandbox.url, sandbox.api_key) as assets:
+        await assets.upload(write_photo(tmp_path), album_name="Best")
+        album = sandbox.albums()[0].id
+        with pytest.raises(Unavailable, match=f"{album} is an album.*--album"):
+            await assets.download_archive_to_file([album], out)
+        with pytest.raises(Unavailable, match="is an album"):
+            await assets.view_asset_to_file(album, out)
+        with pytest.raises(Unavailable, match="may not be there") as nothing:
+            await assets.download_archive_to_file([uuid4()], out)
+        several = await assets.download_files([album, uuid4()], out)
+    async with AssetsApi(sandbox.url, narrow) as assets:
+        with pytest.raises(Unavailable, match=r"If it is an album: .*--album"):
+            await assets.download_archive_to_file([album], out)
+
+    assert "album" not in str(nothing.value)
+    assert ["is an album" in one.error for one in several.failed] == [True, False]
 
 
 async def test_public_links_without_a_key(

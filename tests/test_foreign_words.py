@@ -26,7 +26,8 @@ from immich_sync.core.types import AssetId, Completeness, Secret
 from immich_sync.filesystem.mounts import parse_mountinfo
 from immich_sync.immich import wire
 from immich_sync.immich.client import connect
-from immich_sync.immich.download import Link, opened, original
+from immich_sync.immich.download import opened, original
+from immich_sync.immich.public import Link
 from immich_sync.immich.trouble import Answer, Route, from_status, retry_after
 from immich_sync.immich.trouble import read as read_answer
 from tests.immich.scene import ASSET, KEY, SteadyClock

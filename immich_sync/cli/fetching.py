@@ -15,6 +15,7 @@ from uuid import UUID
 import typer
 
 from immich_sync.cli import ids as naming
+from immich_sync.cli.links import Key, PasswordFile, Slug, password_of
 from immich_sync.cli.options import Config, Json, account_from, logging_for
 from immich_sync.cli.screens import words
 
@@ -40,11 +41,6 @@ Album = Annotated[
         help="All assets of this album, by its id or its address (/albums/ID).",
     ),
 ]
-Key = Annotated[
-    str | None,
-    typer.Option(metavar="KEY", help="A public link's key (/share/KEY); no API key."),
-]
-Slug = Annotated[str | None, typer.Option(metavar="SLUG", help="A public link's slug (/s/SLUG).")]
 Filename = Annotated[
     str | None, typer.Option(metavar="NAME", help="Another name than the server's.")
 ]
@@ -74,6 +70,7 @@ def download(
     album: Album = None,
     key: Key = None,
     slug: Slug = None,
+    password_file: PasswordFile = None,
     filename: Filename = None,
     edited: Annotated[bool, typer.Option("--edited", help="As edited in Immich.")] = False,
     on_exists: OnExistsOption = None,
@@ -91,6 +88,7 @@ def download(
     (…/photos/ID), or that whole address; of an album, …/albums/ID.
     """
     wanted = _wanted(ids, album)
+    password = password_of(password_file, public=bool(key or slug))
     several = isinstance(wanted, UUID) or len(wanted) > 1
     if several and (filename is not None or edited):
         raise typer.BadParameter("it goes with one ID only", param_hint="--filename/--edited")
@@ -100,12 +98,12 @@ def download(
         progress = not (json or no_progress)
         if several:
             return await assets.download_originals_to_folder(
-                wanted, out, key=key, slug=slug, concurrency=concurrency,
+                wanted, out, key=key, slug=slug, password=password, concurrency=concurrency,
                 show_progress=progress, on_exists=policy,
             )  # fmt: skip
         return await assets.download_files(
             ids or (), out, kind="edited" if edited else "original", key=key, slug=slug,
-            filename=filename, show_progress=progress, on_exists=policy,
+            password=password, filename=filename, show_progress=progress, on_exists=policy,
         )  # fmt: skip
 
     result = _with_assets(config, account, fetch, public=bool(key or slug))
@@ -120,6 +118,7 @@ def view(
     ] = None,
     key: Key = None,
     slug: Slug = None,
+    password_file: PasswordFile = None,
     filename: Filename = None,
     on_exists: OnExistsOption = None,
     account: Account = None,
@@ -129,12 +128,13 @@ def view(
 ) -> None:
     """Save pictures of assets, in one of Immich's sizes."""
     policy = _policy(on_exists, "error")
+    password = password_of(password_file, public=bool(key or slug))
     _one_name(ids, filename)
 
     async def fetch(assets: "AssetsApi") -> "DownloadResult":
         return await assets.download_files(
-            ids, out, kind="view", size=size, key=key, slug=slug, filename=filename,
-            show_progress=not (json or no_progress), on_exists=policy,
+            ids, out, kind="view", size=size, key=key, slug=slug, password=password,
+            filename=filename, show_progress=not (json or no_progress), on_exists=policy,
         )  # fmt: skip
 
     _report(_with_assets(config, account, fetch, public=bool(key or slug)), json=json)
@@ -145,6 +145,7 @@ def play(
     out: Out,
     key: Key = None,
     slug: Slug = None,
+    password_file: PasswordFile = None,
     filename: Filename = None,
     on_exists: OnExistsOption = None,
     account: Account = None,
@@ -154,12 +155,13 @@ def play(
 ) -> None:
     """Save videos as browsers play them."""
     policy = _policy(on_exists, "error")
+    password = password_of(password_file, public=bool(key or slug))
     _one_name(ids, filename)
 
     async def fetch(assets: "AssetsApi") -> "DownloadResult":
         return await assets.download_files(
-            ids, out, kind="video", key=key, slug=slug, filename=filename,
-            show_progress=not (json or no_progress), on_exists=policy,
+            ids, out, kind="video", key=key, slug=slug, password=password,
+            filename=filename, show_progress=not (json or no_progress), on_exists=policy,
         )  # fmt: skip
 
     _report(_with_assets(config, account, fetch, public=bool(key or slug)), json=json)
@@ -174,6 +176,7 @@ def archive(
     ] = None,
     key: Key = None,
     slug: Slug = None,
+    password_file: PasswordFile = None,
     filename: Filename = None,
     on_exists: OnExistsOption = None,
     account: Account = None,
@@ -184,11 +187,12 @@ def archive(
     """Save an album, or some assets, as zip files."""
     wanted = _wanted(ids, album)
     policy = _policy(on_exists, "error")
+    password = password_of(password_file, public=bool(key or slug))
 
     async def fetch(assets: "AssetsApi") -> list[Path]:
         return await assets.download_archive_to_file(
-            wanted, out, key=key, slug=slug, filename=filename, archive_size=archive_size,
-            show_progress=not (json or no_progress), on_exists=policy,
+            wanted, out, key=key, slug=slug, password=password, filename=filename,
+            archive_size=archive_size, show_progress=not (json or no_progress), on_exists=policy,
         )  # fmt: skip
 
     paths = _with_assets(config, account, fetch, public=bool(key or slug))

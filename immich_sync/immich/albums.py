@@ -11,10 +11,12 @@ from immich_sync.core.errors import FileTrouble, NotImmich, TooLarge
 from immich_sync.core.types import AlbumId, AssetId
 from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
+from immich_sync.immich.public import Link
 
 _LIST_CAP = 64 * 1024 * 1024  # 2.x can only list all albums, owners and all
 _FIRST_MODERN = 3  # the major version that finds albums by name
-_BAD_REQUEST, _NOT_FOUND = 400, 404
+_OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
+_NOT_ALLOWED = (401, 403)
 _ADDING = "adding to an album"
 
 
@@ -58,6 +60,19 @@ async def find(immich: Immich, name: str) -> AlbumId | None:
     if not ours:
         return None
     return AlbumId(min(ours, key=lambda album: (album.createdAt, album.id)).id)
+
+
+async def exists(immich: Immich, album: AlbumId, link: Link) -> bool | None:
+    """Whether this is the id of an album that may be looked at; None if nobody may ask.
+
+    Raises ServerTrouble if there is no answer.
+    """
+    call = Call(
+        "GET", f"/albums/{album}", "asking whether it is an album",
+        params=link.params, cap=_LIST_CAP, headers=link.headers,
+    )  # fmt: skip
+    status = (await immich.send(call)).status
+    return None if status in _NOT_ALLOWED else status == _OK
 
 
 async def find_or_make(immich: Immich, name: str) -> AlbumId:

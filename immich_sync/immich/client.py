@@ -42,8 +42,8 @@ class Call:
     method: str
     path: str
     what: str
-    json: object = None
-    params: Mapping[str, str] | None = None
+    json: object = field(default=None, repr=False)  # a link's password may be in it
+    params: Mapping[str, str] | None = field(default=None, repr=False)  # or its key
     idempotent: bool = True  # may be sent again if the connection turns out to be dead
     cap: int = ANSWER_CAP  # bytes of its answer
     headers: Mapping[str, str] | None = field(default=None, repr=False)  # beside our own

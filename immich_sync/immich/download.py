@@ -10,7 +10,7 @@ import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit
@@ -22,6 +22,7 @@ from immich_sync.core.errors import FileTrouble, NotImmich, Refused, Unreachable
 from immich_sync.core.types import AlbumId, AssetId, Checksum
 from immich_sync.immich import wire
 from immich_sync.immich.client import Call, Immich
+from immich_sync.immich.public import Link
 from immich_sync.immich.trouble import BREAKS, Answer
 
 _LIST_CAP = 64 * 1024 * 1024
@@ -38,24 +39,6 @@ _ORIGINAL = re.compile(r"/assets/[0-9a-fA-F-]{36}/original")
 
 class Unavailable(FileTrouble):
     """The server has nothing to send for this, or not for us."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A public link, by its key or its slug, which takes the place of an API key; or none.
-
-    `headers` go along with every request, for what stands in front of the server.
-    """
-
-    key: str | None = field(default=None, repr=False)
-    slug: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] | None = field(default=None, repr=False)
-
-    @property
-    def params(self) -> dict[str, str]:
-        """What it puts into the query."""
-        named = {"key": self.key, "slug": self.slug}
-        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +240,7 @@ def _demand(immich: Immich, answer: Answer, what: str, link: Link) -> None:
     if link.params and status in {_UNAUTHORIZED, _FORBIDDEN}:
         raise Refused(
             f"The public link does not allow {what}: {message or status}. It may be mistyped, have"
-            " expired, or want a password: links with a password are not supported."
+            " expired, or want a password (password, --password-file)."
         )
     if message and status in {_BAD_REQUEST, _NOT_FOUND, _RANGE_NOT_SATISFIABLE}:
         raise Unavailable(

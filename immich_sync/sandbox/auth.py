@@ -4,8 +4,10 @@ Its own module because every endpoint asks the same two questions, in the server
 with its own words.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
+from urllib.parse import unquote
 
 from starlette.requests import HTTPConnection
 
@@ -14,6 +16,8 @@ from immich_sync.sandbox.records import ApiKey, Asset, SharedLink, User
 from immich_sync.sandbox.state import State, iso
 
 LINK_COOKIE = "immich_shared_link_token"
+LINK_DAY = 24 * 60 * 60
+"""Seconds for which a link stays open (Immich 3.1: utils/response)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,19 @@ def _by_link(state: State, request: HTTPConnection, field: str, value: str) -> A
     if link is None or user is None or (link.expires_at and link.expires_at <= iso(state.now())):
         raise ApiError(401, f"Invalid share {field}")
     logging_in = request.url.path.endswith("/shared-links/login")
-    if link.password and not logging_in and request.cookies.get(LINK_COOKIE) != link_token(link):
+    if link.password and not logging_in and link_token(link) not in link_tokens(request):
         raise ApiError(401, "Password required")
     return Auth(user, link=link)
 
 
 def link_token(link: SharedLink) -> str:
     """What the cookie holds after the link's password was given."""
-    return sha256(f"{link.id}:{link.password}".encode()).hexdigest()
+    return b64encode(sha256(f"{link.id}:{link.password}".encode()).digest()).decode()
+
+
+def link_tokens(request: HTTPConnection) -> list[str]:
+    """The tokens in the cookie: of every link that was logged in to."""
+    return [token for token in unquote(request.cookies.get(LINK_COOKIE, "")).split(",") if token]
 
 
 def readable(state: State, auth: Auth, asset_id: str) -> Asset | None:

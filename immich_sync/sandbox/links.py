@@ -4,11 +4,12 @@ Its own module because they are the one way in without an account.
 """
 
 from dataclasses import replace
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from immich_sync.sandbox.albums import seat_of
-from immich_sync.sandbox.auth import LINK_COOKIE, all_owned, link_token
+from immich_sync.sandbox.auth import LINK_COOKIE, LINK_DAY, all_owned, link_token, link_tokens
 from immich_sync.sandbox.call import Call, Dto, Id, nothing, reply
 from immich_sync.sandbox.errors import ApiError, invalid
 from immich_sync.sandbox.moments import parse_moment
@@ -99,10 +100,14 @@ async def login(call: Call) -> Response:
     link = call.auth.link
     if link is None:
         raise ApiError(403, "Forbidden")
-    if link.password is None or (await call.json(Login)).password != link.password:
+    if link.password is None:
+        raise ApiError(400, "Shared link is not password protected")
+    if (await call.json(Login)).password != link.password:
         raise ApiError(401, "Invalid password")
     answer = reply(link_json(call.state, replace(link, password=None)), 201)
-    answer.set_cookie(LINK_COOKIE, link_token(link), httponly=True)
+    tokens = dict.fromkeys([*link_tokens(call.request), link_token(link)])
+    cookie = quote(",".join(tokens), safe="")
+    answer.set_cookie(LINK_COOKIE, cookie, httponly=True, samesite="lax", max_age=LINK_DAY)
     return answer
 
 

@@ -156,9 +156,38 @@ def test_public_link(inside: Inside, server: Server, run: Run, tmp_path: Path) -
     assert (wrong.code, "public link" in wrong.err) == (3, True)
 
 
+def test_public_link_with_a_password(
+    inside: Inside, server: Server, run: Run, tmp_path: Path
+) -> None:
+    """The password comes from a file or from the environment, and is never repeated."""
+    (asset,) = uploaded(run, write_photo(tmp_path, "a.jpg"))
+    body = {"type": "INDIVIDUAL", "assetIds": [asset], "password": "sesame"}
+    key = post(server, "/shared-links", body)["key"]
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_bytes(b"sesame\r\n")
+    bad.write_text("canary")
+    words = ("download", asset, "--out", str(tmp_path / "out"), "--key", key)
+    address = {"IMMICH_INSTANCE_URL": server.url}
+
+    by_file = inside.run(*words, "--password-file", str(good), **address)
+    by_variable = inside.run(*words, **address, IMMICH_LINK_PASSWORD="sesame")  # noqa: S106 - made up here
+    without = inside.run(*words, **address)
+    wrong = inside.run(*words, "--password-file", str(bad), **address)
+    missing = inside.run(*words, "--password-file", str(tmp_path / "none"), **address)
+    empty = inside.run(*words, "--password-file", "/dev/null", **address)
+
+    assert (by_file.code, by_variable.code) == (0, 0), by_file.err + by_variable.err
+    assert (without.code, "--password-file" in without.err) == (3, True)
+    assert (wrong.code, "with this password" in wrong.err) == (3, True)
+    assert "canary" not in wrong.err + wrong.out
+    assert (missing.code, "No such file" in missing.err) == (2, True)
+    assert (empty.code, "one line" in empty.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ("download", str(UUID(int=0)), "--out", "x", "--password-file", "/dev/null"),
         ("download", "--out", "x"),
         ("download", "no-uuid", "--out", "x"),
         ("download", "http://nas/photos/66", "--out", "x"),

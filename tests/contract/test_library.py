@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from immich_sync import AssetsApi
+from immich_sync import AssetsApi, Refused
 from tests.contract.conftest import Immich, new_name, new_photo
 
 pytestmark = pytest.mark.anyio
@@ -36,3 +36,21 @@ async def test_up_and_down(immich: Immich, server: tuple[str, str], tmp_path: Pa
     with zipfile.ZipFile(archive) as opened:
         assert [opened.read(name) for name in opened.namelist()] == [photo.content]
     assert await immich.members(album_id) == {str(asset)}
+
+
+async def test_down_by_a_link_with_a_password(
+    immich: Immich, server: tuple[str, str], tmp_path: Path
+) -> None:
+    """A public link's password opens it for somebody who has no key; another one does not."""
+    photo = new_photo()
+    asset = await immich.asset(photo)
+    word = "Sesam öffne dich"
+    body = {"type": "INDIVIDUAL", "assetIds": [asset], "password": word}
+    made = (await immich.http.post("/shared-links", json=body)).json()
+    immich.made.append(f"/shared-links/{made['id']}")
+    async with AssetsApi(server[0], "no-key-of-this-server") as assets:
+        found = await assets.download_asset_to_file(asset, tmp_path, key=made["key"], password=word)
+        with pytest.raises(Refused, match="password"):
+            await assets.download_asset_to_file(asset, tmp_path, key=made["key"], password="wrong")  # noqa: S106 (made up here)
+
+    assert found.read_bytes() == photo.content

@@ -13,7 +13,6 @@ from immich_sync.core.folder import Account, Limits
 from immich_sync.core.types import AssetId, Secret
 from immich_sync.immich.client import Immich, connect
 from immich_sync.immich.download import (
-    Link,
     Part,
     Unavailable,
     contents,
@@ -22,6 +21,7 @@ from immich_sync.immich.download import (
     original,
     thumbnail,
 )
+from immich_sync.immich.public import Link
 from tests.immich.scene import ASSET, KEY, SteadyClock
 
 pytestmark = pytest.mark.anyio
