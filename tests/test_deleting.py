@@ -482,6 +482,29 @@ def test_a_moving_part_alone_is_not_deleted(tmp_path: Path) -> None:
     assert simulate(scenario, seed=21) == (0, ["IMG_0042.HEIC", "IMG_0042.MOV", "p0000.raw"])
 
 
+@pytest.mark.parametrize("when", [-30.0, 0.0, 150.0])
+def test_a_clock_that_jumps_ahead_shortens_no_wait(tmp_path: Path, when: float) -> None:
+    """Ten minutes are over when ten minutes have passed, and a day that was skipped is none."""
+
+    async def scenario() -> tuple[list[str], list[str]]:
+        stage = Stage(25, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 2)
+            if when < 0:
+                stage.clock.ahead += DAY
+                await anyio.sleep(-when)
+            stage.disk.remove(b"d/p0001.raw")
+            if when >= 0:
+                await anyio.sleep(when)
+                stage.clock.ahead += DAY
+            await anyio.sleep(WAIT - max(when, 0.0) - 30.0)
+            before = _trashed(stage)
+            await anyio.sleep(SOON)
+            return before, _trashed(stage)
+
+    assert simulate(scenario, seed=25) == ([], ["p0001.raw"])
+
+
 def test_a_moving_part_that_is_locked_away_keeps_nothing_else(tmp_path: Path) -> None:
     """Of what a person put into the locked folder the server tells no key anything."""
     samples = _samples(tmp_path)

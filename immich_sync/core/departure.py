@@ -4,9 +4,11 @@ Its own module because it is the only road from a deletion here to one in Immich
 not to take it should stand on one page.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from immich_sync.core.cleanup import Jump, waited
 from immich_sync.core.types import Asset, Checksum, Hold, Origin, Place
 
 
@@ -73,6 +75,7 @@ class Conditions:
     tripped: bool  # so much is gone that a person has to speak first
     wait: float  # seconds that a file stays gone before that counts
     now: float  # wall-clock seconds
+    jumps: Sequence[Jump] = ()  # of the wall clock: what it skipped is no waiting
 
 
 def decide(facts: Facts, given: Conditions) -> tuple[Verdict, str]:
@@ -82,7 +85,7 @@ def decide(facts: Facts, given: Conditions) -> tuple[Verdict, str]:
     to make sure of, here and once more when the intent is written.
     """
     departed, asset = facts.departed, facts.asset
-    if not departed.at <= given.now - given.wait:
+    if not waited(departed.at, given.now, given.jumps) >= given.wait:
         return Verdict.WAIT, "It may come back, here or under another name."
     if not given.online or facts.reading:
         return Verdict.WAIT, "The folder is being looked through: it may turn up elsewhere."

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from immich_sync.core.cleanup import Jump
 from immich_sync.core.departure import Conditions, Departed, Facts, Half, Verdict, decide
 from immich_sync.core.types import (
     AccountId,
@@ -131,10 +132,20 @@ def test_a_moving_part_follows_its_still(
     assert decide(motion, GIVEN)[0] is verdict
 
 
+@pytest.mark.parametrize(("skipped", "verdict"), [(90.0, Verdict.TRASH), (110.0, Verdict.WAIT)])
+def test_what_the_clock_skipped_is_no_waiting(skipped: float, verdict: Verdict) -> None:
+    """It has been gone for 700 seconds by the clock, and 600 are asked for."""
+    given_ = replace(GIVEN, jumps=(Jump(NOW - 400, skipped),))
+
+    assert decide(FACTS, given_)[0] is verdict
+
+
 @pytest.mark.parametrize("way", ["online", "believed"])
 def test_the_folder_and_the_server_must_be_well(way: str) -> None:
     """Whatever is not, it waits."""
-    assert decide(FACTS, replace(GIVEN, **{way: False}))[0] is Verdict.WAIT
+    given_ = replace(GIVEN, **{way: False})  # type: ignore[arg-type] # one of its booleans
+
+    assert decide(FACTS, given_)[0] is Verdict.WAIT
 
 
 def test_a_breaker_lets_only_the_approved_through() -> None:
