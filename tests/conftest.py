@@ -12,6 +12,11 @@ LEFT_OUT = 6
 """The exit code of such a run: no code of pytest's, so that it is not taken for a failed test."""
 
 
+# Hundreds of processes are started: each would compile the whole program anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Production's event loop; simulations name trio themselves."""

@@ -37,7 +37,7 @@ PATIENCE = 30.0
 MARKER = "marker-"
 """How the names of files begin that only mark a moment; `Server` does not count them as assets."""
 UPLOADS = "/api/assets"
-_GLANCE = 0.02
+_GLANCE, _GLANCES = 0.02, 0.15
 _COMMENT = 0xFFFD  # the longest comment that fits into a JPEG's segment
 
 
@@ -79,10 +79,12 @@ def sha1(content: bytes) -> str:
 def until(condition: Callable[[], T], what: str, within: float = PATIENCE) -> T:
     """What `condition` returns once that is true; the test fails if it never is."""
     deadline = time.monotonic() + within
+    pause = _GLANCE
     while not (found := condition()):
         if time.monotonic() > deadline:
             pytest.fail(f"after {within:g} s still not: {what}")
-        time.sleep(_GLANCE)
+        time.sleep(pause)
+        pause = min(1.5 * pause, _GLANCES)  # each glance costs what is waited for its time
     return found
 
 
