@@ -77,7 +77,7 @@ class Deletions:
     immich: Immich
     folders: Mapping[FolderId, Mirrored]
     unrest: Callable[[], Unrest]  # of all its folders
-    unlisted: Callable[[], str]  # a directory of these that cannot be listed; "" if all can be
+    unlisted: Callable[[], str]  # what of these cannot be listed, as sentences; "" if all can be
     allowed: Callable[[], bool]  # whether the server may be told to delete anything
 
 
@@ -131,15 +131,11 @@ class Deleter:
 
     def _all_listed(self) -> bool:
         """Whether all directories could be listed: what is gone may lie in one that could not."""
-        where, before = self._given.unlisted(), self._unlisted
-        self._unlisted = where and (
-            f"{where} cannot be listed, and what is gone from its place may lie there now. Give the"
-            " user that runs immich-sync the right to read it, or ignore it. What was deleted here"
-            " stays in Immich until then."
-        )
-        if where and self._unlisted != before:
+        why, before = self._given.unlisted(), self._unlisted
+        self._unlisted = why and f"{why} What was deleted here stays in Immich until then."
+        if why and self._unlisted != before:
             log.warning("deletions_wait", account=self._given.name, error=self._unlisted)
-        return not where
+        return not why
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what is gone now was deleted on purpose; whether that was asked."""
@@ -189,6 +185,8 @@ class Deleter:
         root, now = mirrored.root(), self._world.clock.now()
         facts = await self._world.store(departures.due, folder_id, now - wait, LOOKED)
         if not facts or root is None or not root.online or not await root.check():
+            return
+        if not self._all_listed():  # a disk within the folder is away by now
             return
         conditions = Conditions(
             online=root.online,
@@ -272,8 +270,8 @@ class Deleter:
             if await self._is_ours(one, presence)
             and (not one.departed.motion or await self._goes_alone(one, conditions))
         ]
-        # The folder may have gone while the server was asked.
-        if not await root.check():
+        # The folder may have gone while the server was asked, or a disk within it.
+        if not await root.check() or not self._all_listed():
             return False
         if not wanted:
             return True

@@ -42,7 +42,7 @@ async def drain(engine: Engine, within: float | None) -> int:
         lost = [
             one.folder.name
             for one in engine.intakes.values()
-            if not one.root.online or engine.unapproved(one.folder_id)
+            if not one.root.online or one.root.inner.away or engine.unapproved(one.folder_id)
         ]
         waiting = (await _counts(engine, list(engine.intakes))).waiting
         left = _name_left(engine)

@@ -155,12 +155,14 @@ class Engine:
         """A person says: the folder's root, whose key it is, and the server behind it are right.
 
         What the server lost goes up again, for all the account's folders; unless it was `removed`
-        there on purpose.
+        there on purpose. Disks within the folder that are away were taken away for good.
         """
         intake = self.intakes[folder]
         keeper = self.keepers.get(intake.folder.account)
         if keeper and intake.root.online:  # else it is the root that is asked about
             await keeper.approve_loss(folder)
+        if intake.root.online:
+            await intake.root.inner.approve()
         intake.root.approve()
         intake.scan_soon("approved")
         if keeper:

@@ -4,7 +4,7 @@ Its own module because it only ever finds paths that may need work and never doe
 run beside a server that does not exist.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 
 import anyio
@@ -241,6 +241,7 @@ class Intake:
         for directory in directories:
             del self._dirty[directory]
             self._listed[directory] = now
+        away = tuple(self.root.inner.away)
         listings = await self._world.blocking(self._looking, self._listings, directories)
         for one in listings:
             if one.trouble and not one.missing:  # it may be over soon
@@ -269,12 +270,18 @@ class Intake:
         if arrivals:
             await self._world.store(queue.put, arrivals, now=self._world.clock.now())
             self._arrived()
+        if gone or lost:
+            await self._forget(gone, sorted(lost), away)
+
+    async def _forget(
+        self, gone: Sequence[Place], lost: Sequence[bytes], away: Collection[bytes]
+    ) -> None:
+        """What was not met in a listing is gone, if that can be believed."""
         disk, root = self._world.disk, self.folder.root
-        if gone:
-            gone = await self._world.blocking(self._looking, still_gone, disk, root, gone)
-        lost.sort()
+        gone = await self._world.blocking(self._looking, still_gone, disk, root, gone)
         passed = await self._world.blocking(self._looking, still_there, disk, root, lost)
         if (gone or lost) and await self.root.check():
+            gone, lost = await self.root.inner.sift(gone, lost, away)
             # What came back since the listing has made its directory dirty anew: it is found then.
             await forget(gone, lost, passed, self.folder_id, self._world)
 

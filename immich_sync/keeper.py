@@ -259,11 +259,24 @@ class Keeper:
 
 
 def _unlisted(intakes: Mapping[FolderId, Intake], folders: Collection[FolderId]) -> str:
-    """A directory of these folders that could not be listed, for people; "" if all could be."""
+    """What of these folders could not be listed, as sentences; "" if all could be."""
     for one in folders:
         intake = intakes.get(one)
-        if intake is not None and (found := intake.unlisted()) is not None:
-            return shown(below(intake.folder.root, found) if found else intake.folder.root)
+        if intake is None:
+            continue
+        root, name = intake.folder.root, intake.folder.name
+        if (found := intake.unlisted()) is not None:
+            return (
+                f"{shown(below(root, found) if found else root)} cannot be listed, and what is gone"
+                " from its place may lie there now. Give the user that runs immich-sync the right"
+                " to read it, or ignore it."
+            )
+        if intake.root.online and intake.root.inner.away:
+            return (
+                f"{shown(below(root, min(intake.root.inner.away)))} is not mounted, and what is"
+                " gone from its place may lie there now. Mount it; if it was taken away for good,"
+                f" run: immich-sync approve {name}."
+            )
     return ""
 
 

@@ -94,6 +94,8 @@ class Orders:
         keeper = self._engine.keepers.get(intake.folder.account)
         if not intake.root.online:
             yield "what lies there now is taken for the folder, and scanned"
+        for place in sorted(intake.root.inner.away) if intake.root.online else ():
+            yield f"{shown(place)} was taken away for good, and its photos stay in Immich"
         if keeper is None:
             return
         if folder in keeper.strangers:

@@ -8,16 +8,13 @@ from collections.abc import Callable
 
 import structlog
 
-from immich_sync.core.errors import FileTrouble
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Lane, RootIdentity
 from immich_sync.core.roots import RootFacts, RootState, judge
-from immich_sync.core.types import FolderId, below
+from immich_sync.core.types import FolderId
+from immich_sync.inner import SAMPLE, InnerMounts, count
 from immich_sync.store import accounts, ledger
 from immich_sync.world import World
-
-SAMPLE = 100
-"""Known files looked up to tell whether another file system holds the same folder."""
 
 _NOT_YET = "not looked at yet"
 
@@ -38,12 +35,13 @@ class Root:
         self.state = RootState.OFFLINE
         self.why = _NOT_YET
         self.since = world.clock.now()  # when `state` last changed, wall-clock seconds
-        self.outages = 0  # how often it was online and then was not
+        self.inner = InnerMounts(folder, folder_id, world, looking)
         self._folder = folder
         self._id = folder_id
         self._world = world
         self._looking = looking
         self._turned = turned
+        self._outages = 0
         self._asked_to_believe = False
         self._approved: str | None = None  # the identity that a person spoke of
 
@@ -51,6 +49,11 @@ class Root:
     def online(self) -> bool:
         """Whether what lies there may be believed."""
         return self.state is RootState.ONLINE
+
+    @property
+    def outages(self) -> int:
+        """How often it was online and then was not, or a disk within it came back."""
+        return self._outages + self.inner.returns
 
     @property
     def unseen(self) -> bool:
@@ -65,8 +68,11 @@ class Root:
         """
         self._asked_to_believe = True
 
-    async def check(self) -> bool:
-        """Look at the root; True if it is online. Raises StateTrouble."""
+    async def check(self, *, closely: bool = False) -> bool:
+        """Look at the root, and at the mounts within it; True if it is online.
+
+        `closely`: of each mount, known files are looked up. Raises StateTrouble.
+        """
         before = self.state
         remembered = await self._world.store(accounts.identity, self._id)
         known = await self._world.store(ledger.file_count, self._id)
@@ -75,7 +81,8 @@ class Root:
         self.state, self.why = judge(facts)
         if self.state is RootState.DOUBTFUL:
             sample = await self._world.store(ledger.sample, self._id, SAMPLE)
-            found = await self._world.blocking(self._looking, self._find, sample)
+            disk, root = self._world.disk, self._folder.root
+            found = await self._world.blocking(self._looking, count, disk, root, sample)
             self.state, self.why = judge(
                 RootFacts(seen, remembered, empty, known, len(sample), found)
             )
@@ -89,12 +96,14 @@ class Root:
             await self._world.store(accounts.set_identity, self._id, str(seen))
         if self.state is not before:
             self.since = self._world.clock.now()
-            self.outages += before is RootState.ONLINE
+            self._outages += before is RootState.ONLINE
             self._turned()
             if self.online:
                 log.info("folder_online", folder=self._folder.name)
             else:
                 log.warning("folder_offline", folder=self._folder.name, why=self.why)
+        if self.online:
+            await self.inner.check(None if closely else ())
         return self.online
 
     def _look(self) -> tuple[RootIdentity | None, bool]:
@@ -105,14 +114,3 @@ class Root:
             return seen, self._world.disk.is_empty(self._folder.root)
         except OSError:
             return None, True
-
-    def _find(self, sample: list[ledger.Known]) -> int:
-        found = 0
-        for known in sample:
-            try:
-                there = self._world.disk.stat(self._folder.root, below(known.directory, known.name))
-            except FileTrouble:
-                continue
-            was = known.stamp
-            found += there is not None and there[:2] == was[:2]  # size and mtime: inodes may differ
-        return found

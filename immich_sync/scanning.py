@@ -51,11 +51,12 @@ async def scan(
     """Scan the folder once: what is new or rewritten becomes due, what is gone is forgotten.
 
     Nothing is forgotten unless the root was healthy before and after, nor below a directory that
-    could not be listed. Raises StateTrouble.
+    could not be listed, nor on a disk within the folder that is away. Raises StateTrouble.
     """
     tally = Tally()
-    if not await root.check():
+    if not await root.check(closely=True):
         return tally
+    outages, away = root.outages, tuple(root.inner.away)
     # Asked for before the walk: what arrives while it goes on is not lost, it is only not met.
     before = await world.store(subdirectories_known, folder_id, b"")
     walker = walk(world.disk, folder.root, Policy.of(folder))
@@ -78,11 +79,13 @@ async def scan(
             tally.due += await world.store(queue.put, arrivals, now=world.clock.now())
     if not await root.check():
         return tally
-    gone = await world.blocking(looking, still_gone, world.disk, folder.root, gone)
     lost = _provably(before - visited, tally.troubles)
+    gone, lost = await root.inner.sift(gone, lost, away)
+    gone = await world.blocking(looking, still_gone, world.disk, folder.root, gone)
     passed = await world.blocking(looking, still_there, world.disk, folder.root, lost)
     tally.gone = await forget(gone, lost, passed, folder_id, world)
-    await world.store(scanned, folder_id)
+    if root.outages == outages:  # else a disk came back meanwhile, and was not looked through
+        await world.store(scanned, folder_id)
     tally.finished = True
     return tally
 

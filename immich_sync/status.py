@@ -16,6 +16,7 @@ from immich_sync.core.conditions import silences
 from immich_sync.core.errors import Full, NotImmich, Refused, ServerTrouble, Untrusted
 from immich_sync.core.explanation import Live
 from immich_sync.core.folder import Folder, Setup
+from immich_sync.core.inner import hides
 from immich_sync.core.naming import shown
 from immich_sync.core.roots import RootState
 from immich_sync.core.status import (
@@ -28,6 +29,7 @@ from immich_sync.core.status import (
 )
 from immich_sync.core.types import FolderId, Place, below
 from immich_sync.engine import Engine
+from immich_sync.inner import advice
 from immich_sync.intake import Intake
 from immich_sync.link import Link
 from immich_sync.store import breakers, report
@@ -285,12 +287,22 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
             yield Problem("folder", path, intake.root.since, intake.root.why)
         if intake.root.online and (watching := intake.health().trouble):
             yield Problem("watching", path, None, watching)
-        for directory, why in intake.tally.troubles[:LISTED]:
-            place = shown(below(intake.folder.root, directory))
-            advice = f"{why}. Give the user that runs immich-sync the right to read it."
-            began = None if intake.last_scan is None else intake.last_scan.began
-            yield Problem("unlisted", place, began, advice)
+        yield from _unlisted(intake)
     yield from _quarantines(engine)
+
+
+def _unlisted(intake: Intake) -> Iterator[Problem]:
+    """What of a folder could not be listed; what is mounted on a disk that is away goes with it."""
+    for directory, why in intake.tally.troubles[:LISTED]:
+        place = shown(below(intake.folder.root, directory))
+        right = f"{why}. Give the user that runs immich-sync the right to read it."
+        began = None if intake.last_scan is None else intake.last_scan.began
+        yield Problem("unlisted", place, began, right)
+    away = intake.root.inner.away if intake.root.online else {}
+    for inner, one in away.items():
+        if not hides(away.keys() - {inner}, inner):
+            path = shown(below(intake.folder.root, inner))
+            yield Problem("mount", path, one.since, advice(intake.folder, inner, one.why))
 
 
 def _quarantines(engine: Engine) -> Iterator[Problem]:

@@ -50,6 +50,8 @@ SUSPICIOUS = 3
 """Files whose uploads break, with none accepted in between, that make the server the suspect."""
 LONGEST_REST = 60.0
 """Seconds until the queue is looked at though nobody rang: the wall clock may have jumped."""
+AWAY = 30.0
+"""Seconds until a file is tried again whose disk, within its folder, is away."""
 BREATH = 0.02
 """Seconds between two looks into the queue: what comes due in between is taken together."""
 
@@ -195,6 +197,9 @@ class Crew:
         except SyncTrouble as trouble:
             if isinstance(trouble, FileVanished) and not await self._look_at_root(due.job):
                 return ()  # the whole folder is away: nothing in it counts as gone
+            if isinstance(trouble, FileVanished) and self._is_hidden(due.job):
+                later = self._world.clock.now() + AWAY
+                return (Again(due.job, later, due.job.attempts, due.job.error),)
             return self._judge(trouble, due, route)
         except anyio.ClosedResourceError:
             return ()  # all is ending, and a coalescer ended first: the job is still due
@@ -219,6 +224,11 @@ class Crew:
     async def _look_at_root(self, job: Job) -> bool:
         root = self._root(job.place.folder)
         return root is not None and await root.check()
+
+    def _is_hidden(self, job: Job) -> bool:
+        """Whether the disk within the folder that it lies on is away."""
+        root = self._root(job.place.folder)
+        return root is not None and root.inner.hides(job.place.directory)
 
     def _judge(self, trouble: SyncTrouble, due: Due, route: Route) -> Sequence[Record]:
         clock, job = self._world.clock, due.job

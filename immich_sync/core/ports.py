@@ -4,7 +4,7 @@ Its own module because simulation replaces exactly these (and httpx's transport)
 them runs unchanged on a virtual clock, an in-memory disk and no threads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -134,6 +134,14 @@ class Disk(Protocol):
 
     def identify(self, root: bytes) -> RootIdentity | None:
         """Which file system lies at `root`; None if it is missing or no directory."""
+        ...
+
+    def inner(self, root: bytes) -> Collection[bytes]:
+        """The places below `root` where something is mounted.
+
+        Where the system keeps no table, those where listings have met another file system since
+        this was asked last.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from immich_sync.core.naming import shown
 from immich_sync.core.ports import Entry, Link, RootIdentity, Source, Target
 from immich_sync.core.types import NO_STAMP, Stamp
 from immich_sync.filesystem.beneath import DIRECTORY, FILE, LOOK, Swapped, open_beneath
-from immich_sync.filesystem.mounts import device_keeps_inodes, identify
+from immich_sync.filesystem.mounts import device_keeps_inodes, identify, mounts_below
 from immich_sync.filesystem.quarantine import move
 from immich_sync.filesystem.removal import names_in, remove
 
@@ -37,6 +37,7 @@ class LocalDisk:
 
     def __init__(self) -> None:
         self._roots: dict[bytes, tuple[int, int]] = {}  # st_dev and inode, when last identified
+        self._met: dict[bytes, dict[int, bytes]] = {}  # by root and st_dev: where it was listed
         self._keeps_inodes: dict[int, bool] = {}  # by st_dev; asking the mount table takes 0.1 ms
 
     def list(self, root: bytes, directory: bytes) -> list[Entry | Link]:
@@ -48,7 +49,9 @@ class LocalDisk:
         encode = os.fsencode  # scandir on a descriptor tells names as text
         entries: list[Entry | Link] = []
         try:
-            keeps = self.keeps(os.fstat(descriptor).st_dev)
+            device = os.fstat(descriptor).st_dev
+            keeps = self.keeps(device)
+            self._meet(root, directory, device)
             with os.scandir(descriptor) as found:
                 for each in found:
                     if each.is_dir(follow_symlinks=False):
@@ -119,6 +122,26 @@ class LocalDisk:
             status = os.stat(root)  # noqa: PTH116 - a path of bytes
             self._roots[root] = (status.st_dev, status.st_ino)
         return identify(root)
+
+    def inner(self, root: bytes) -> Collection[bytes]:
+        """The places below `root` where something is mounted.
+
+        Those of the mount table, which knows bind mounts of the same file system, and those where
+        listings have met another st_dev since this was asked last: a btrfs subvolume that is
+        nested is in no table, and neither is anything on systems without one.
+        """
+        above = len(os.path.realpath(root).rstrip(b"/")) + 1
+        mounted = {point[above:] for _, point in mounts_below(root)}
+        return mounted.union(self._met.pop(root, {}).values())
+
+    def _meet(self, root: bytes, directory: bytes, device: int) -> None:
+        expected = self._roots.get(root)
+        if expected is None or device == expected[0]:
+            return
+        met = self._met.setdefault(root, {})
+        known = met.get(device)
+        if known is None or not (directory == known or directory.startswith(known + b"/")):
+            met[device] = directory
 
     def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
         """What lies in a directory and is no directory itself. Raises FileUnreadable."""

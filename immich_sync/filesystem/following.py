@@ -199,6 +199,10 @@ class Following:
         """As LocalDisk."""
         return self._disk.identify(root)
 
+    def inner(self, root: bytes) -> Collection[bytes]:
+        """As LocalDisk."""
+        return self._disk.inner(root)
+
     def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
         """As LocalDisk: whoever takes files away follows no link."""
         return self._disk.names(root, directory)

@@ -221,6 +221,16 @@ _TABLES = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX superseded_at ON superseded (folder, at)",
+    # What is mounted within a folder, and since when it is away.
+    """
+    CREATE TABLE inner_mount (
+        folder INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
+        place BLOB NOT NULL,
+        identity TEXT NOT NULL,
+        since REAL,
+        PRIMARY KEY (folder, place)
+    ) STRICT, WITHOUT ROWID
+    """,
     # What waits for a person's word about a whole folder, and since when.
     """
     CREATE TABLE breaker (

@@ -5,9 +5,9 @@ on it is told by the scenarios.
 """
 
 import errno
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -87,6 +87,8 @@ class MemoryDisk:
     aside: dict[bytes, Inode] = field(default_factory=dict)  # what lies below ASIDE
     aside_identity: RootIdentity | None = RootIdentity("aside", "memory", 1)  # noqa: RUF009 -- frozen
     missing: bool = False  # not even a mount point is there
+    within: dict[bytes, Volume] = field(default_factory=dict)  # mounted in it now, by place
+    covered: dict[bytes, dict[bytes, Inode]] = field(default_factory=dict)  # by mount points
     broken: set[bytes] = field(default_factory=set)  # files and directories that give EIO
     linked: set[bytes] = field(default_factory=set)  # where a symbolic link lies
     traps: list[Trap] = field(default_factory=list)
@@ -164,6 +166,21 @@ class MemoryDisk:
         self.linked.add(path)
         self.remove(path)
 
+    def mount(self, place: bytes, inner: Volume | None) -> None:
+        """At this place in the root lies that file system, or the bare mount point."""
+        files, inside = self.files, place + b"/"
+        here = {path: files.pop(path) for path in [*files] if path.startswith(inside)}
+        if place in self.within:
+            self.within.pop(place).files = here
+        else:
+            self.covered[place] = here
+        if inner is None:
+            files.update(self.covered[place])
+        else:
+            self.within[place] = inner
+            files.update(inner.files)
+        self.notice(inside, None)
+
     def notice(self, path: bytes, evidence: Evidence | None) -> None:
         """Who listens is told that the directory is dirty, and of the name with `evidence`."""
         if not self.listening:
@@ -202,7 +219,11 @@ class MemoryDisk:
             if path.startswith(inside):
                 name, slash, _ = path[len(inside) :].partition(b"/")
                 found[name] = None if slash else inode.stamp
-        if directory and not found:  # directories live as long as their files
+        for point in self.covered:
+            if point.startswith(inside):
+                found.setdefault(point[len(inside) :].partition(b"/")[0])
+        # Directories live as long as their files, mount points for ever.
+        if directory and not found and directory not in self.covered:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
         return [Entry(name, found[name]) for name in sorted(found)]
 
@@ -227,14 +248,24 @@ class MemoryDisk:
         """Whether there is no file at all."""
         del root
         self.happening("is it empty")
-        return not self.files
+        return not self.files and not self.covered
 
     def identify(self, root: bytes) -> RootIdentity | None:
         """The mounted volume's identity."""
         self.happening("identify")
         if root == ASIDE:
             return self.aside_identity
-        return None if self.missing else self.mounted.identity
+        if self.missing:
+            return None
+        home, place = self.mounted.identity, root[1:].partition(b"/")[2]
+        if place in self.within:
+            return self.within[place].identity
+        return replace(home, inode=1000 + len(place)) if place else home
+
+    def inner(self, root: bytes) -> Collection[bytes]:
+        """The places in the root where a volume is mounted."""
+        del root
+        return tuple(self.within)
 
     def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
         """The names of the files directly in a directory."""
@@ -251,7 +282,8 @@ class MemoryDisk:
         below = self._below(root)
         inode = below.get(relative)
         if inode is None:
-            return int(any(path.startswith(relative + b"/") for path in below))
+            paths = (*below, *self.covered)
+            return int(any((path + b"/").startswith(relative + b"/") for path in paths))
         return sum(one is inode for one in below.values())
 
     def unlink(self, source: Source, root: bytes, relative: bytes, stamp: Stamp) -> None:

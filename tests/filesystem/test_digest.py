@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ class _Meddled:
 
     def identify(self, root: bytes) -> RootIdentity | None:
         return self._disk.identify(root)
+
+    def inner(self, root: bytes) -> Collection[bytes]:
+        return self._disk.inner(root)
 
     def is_empty(self, root: bytes) -> bool:
         return self._disk.is_empty(root)
