@@ -14,7 +14,7 @@ from immich_sync.core.status import FolderStatus, Problem, ServerStatus, Status
 
 KINDS = (
     "given_up", "stuck", "key_refused", "server_full", "folder_offline", "silent", "approval",
-    "breaker", "deletions_stopped", "state", "ended",
+    "breaker", "deletions_stopped", "cleanup_stopped", "state", "ended",
 )  # fmt: skip
 """Every kind there is, in the order in which they are told."""
 
@@ -33,7 +33,9 @@ _PROBLEMS: Mapping[str, str] = {
     "changes": "breaker",
     "library": "breaker",
     "newer_server": "deletions_stopped",
-    "no_trash": "deletions_stopped",
+    "not_deleted": "deletions_stopped",
+    "quarantine": "cleanup_stopped",
+    "shared": "cleanup_stopped",
     "silent": "silent",
 }
 """Kinds of problems in the status that are conditions as they stand."""

@@ -20,6 +20,7 @@ _TITLES = {
     "approval": "your word is needed",
     "breaker": "your word is needed",
     "deletions_stopped": "nothing is deleted for now",
+    "cleanup_stopped": "a folder is not cleaned",
     "state": "its own disk fails",
     "ended": "it has ended",
 }

@@ -79,6 +79,12 @@ WAITING = replace(FOLDER, pending=3, waiting_since=NOW - 8 * HOUR, last_done=NOW
         (status(FOLDER, SERVER, Problem("state", "/state", None, "It is full.")), ["state"]),
         (status(FOLDER, SERVER, Problem("doubtful_server", "/photos", NOW, "No.")), ["approval"]),
         (status(FOLDER, SERVER, Problem("deletions", "/photos", NOW, "Many.")), ["breaker"]),
+        (
+            status(FOLDER, SERVER, Problem("quarantine", "/photos", NOW, "Full.")),
+            ["cleanup_stopped"],
+        ),
+        (status(FOLDER, SERVER, Problem("shared", "/photos", NOW, "No.")), ["cleanup_stopped"]),
+        (status(FOLDER, SERVER, Problem("not_deleted", "url", None, "No.")), ["deletions_stopped"]),
         (status(FOLDER, SERVER, Problem("rejected", "/photos/a.jpg", NOW, "No.")), []),
     ],
 )
