@@ -1,4 +1,4 @@
-"""One upload by hand: what is found goes through the pipeline, and each file ends in a list.
+"""One upload by hand: what is gathered goes through the pipeline, and each file ends in a list.
 
 Its own module because this is the daemon's work without its patience: nothing waits in a queue,
 a few quick tries are all, and at the end everything has an answer.
@@ -11,6 +11,7 @@ same sentence, untried.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,11 +39,12 @@ from immich_sync.filesystem.digest import digest
 from immich_sync.filesystem.disk import LocalDisk
 from immich_sync.filesystem.mounts import hash_lane
 from immich_sync.flights import Flights
+from immich_sync.gathering import Gathered, Gatherer
 from immich_sync.immich.check import Presence, UnsupportedFormat
 from immich_sync.immich.client import Immich
 from immich_sync.joining import Joiner
 from immich_sync.patience import pause
-from immich_sync.picking import Choice, Handful, Miss, Start, absolute, pick
+from immich_sync.picking import Choice, Miss, Start, absolute
 from immich_sync.pipeline import Outcome, Result, sync
 from immich_sync.progress import Progress
 from immich_sync.removing import Gate, delete_all
@@ -52,7 +54,6 @@ from immich_sync.slots import Slots
 from immich_sync.sorting import Ended, Learnt, Sorter
 from immich_sync.store import accounts, departures
 from immich_sync.store.door import Store
-from immich_sync.store.recall import recall, recall_of_root
 from immich_sync.world import World
 
 _MIRRORED = (
@@ -60,8 +61,6 @@ _MIRRORED = (
 )
 IN_FLIGHT = 64
 """Files that are worked on at once; how many of them go up at once is the caller's to say."""
-MOST = 500
-"""Paths that are looked up in the state in one hop to a thread."""
 LOOKERS = 2
 """Small questions asked at once of the disk."""
 
@@ -112,12 +111,10 @@ class Upload:
         self._world = world
         self._learnt = learnt
         self._progress = progress
-        self._remembered = remembered  # a dry run looks up here what it must not read again
+        self._remembered = remembered
         self._disk = LocalDisk()
         self._uploads = Slots(wish.concurrency, reserved=0)
         self._routes: dict[FolderId, Route] = {}
-        self._sizes: dict[Place, int] = {}  # of the files in hand, in bytes
-        self._linked: set[Place] = set()  # files that only a link was given for
         self._over: ServerTrouble | None = None  # why nothing more is tried
         self._rehearsed: set[Checksum] = set()  # what a dry run would have sent
         self._sorter = Sorter(
@@ -129,24 +126,31 @@ class Upload:
 
     async def run(self, starts: Sequence[Start], missed: Sequence[Miss]) -> UploadResult:
         """What became of every file, once all of them have come to an end. Raises StateTrouble."""
-        self._miss(missed)
-        send, receive = anyio.create_memory_object_stream[Due](IN_FLIGHT)
+        gatherer = Gatherer(
+            self._wish.choice, self._world, self._sorter, self._progress,
+            several=len(starts) > 1, remembered=self._remembered,
+        )  # fmt: skip
+        gatherer.miss(missed)
+        send, receive = anyio.create_memory_object_stream[Gathered](IN_FLIGHT)
         async with anyio.create_task_group() as tasks, receive:
-            tasks.start_soon(self._feed, send, starts)
+            tasks.start_soon(self._feed, send, gatherer, starts)
             for _ in range(max(IN_FLIGHT, self._wish.concurrency)):
                 tasks.start_soon(self._work, receive.clone())
         await self._delete()
         return self._sorter.result()
 
-    async def _feed(self, jobs: MemoryObjectSendStream[Due], starts: Sequence[Start]) -> None:
-        met: set[bytes] | None = set() if len(starts) > 1 else None
+    async def _feed(
+        self,
+        jobs: MemoryObjectSendStream[Gathered],
+        gatherer: Gatherer,
+        starts: Sequence[Start],
+    ) -> None:
         async with jobs:
             for start in starts:
                 folder, looking = await self._open(start.root)
-                picker = pick(self._disk, start, self._wish.choice)
-                while handful := await self._world.blocking(looking, next, picker, None):
-                    for due in await self._take(handful, folder, start.root, met):
-                        await jobs.send(due)
+                async with aclosing(gatherer.gather(start, folder, looking)) as found:
+                    async for one in found:
+                        await jobs.send(one)
 
     async def _open(self, root: bytes) -> tuple[FolderId, Lane]:
         """The root has a folder of its own in the state, and a route."""
@@ -173,59 +177,25 @@ class Upload:
         )
         return row.id, looking
 
-    async def _take(
-        self, handful: Handful, folder: FolderId, root: bytes, met: set[bytes] | None
-    ) -> list[Due]:
-        """The handful as jobs; what was met below another root before is left out."""
-        self._miss(handful.missed)
-        for named in handful.unsupported:
-            self._sorter.unsupported(Path(os.fsdecode(named)))
-        self._sorter.ignored.update(handful.ignored)
-        seen = []
-        for one in handful.found:
-            place = Place(folder, one.directory, one.name)
-            if met is not None:
-                path = absolute(root, place.relative)
-                if path in met:
-                    continue
-                met.add(path)
-            self._sizes[place] = one.stamp.size
-            if one.linked:
-                self._linked.add(place)
-            seen.append((place, one.stamp))
-        self._progress.expect(len(seen), sum(stamp.size for _, stamp in seen))
-        now = self._world.clock.now()
-        found: list[Due] = []
-        for first in range(0, len(seen), MOST):
-            some = seen[first : first + MOST]
-            if self._remembered is None:
-                found += await self._world.store(recall, some, now)
-            else:
-                found += await self._remembered(recall_of_root, root, some, now)
-        return found
-
-    def _miss(self, missed: Sequence[Miss]) -> None:
-        for one in missed:
-            self._sorter.failed(Path(os.fsdecode(one.path)), one.why)
-
-    async def _work(self, jobs: MemoryObjectReceiveStream[Due]) -> None:
+    async def _work(self, jobs: MemoryObjectReceiveStream[Gathered]) -> None:
         async with jobs:
-            async for due in jobs:
+            async for one in jobs:
                 try:
-                    await self._one(due)
+                    await self._one(one)
                 except StateTrouble:
                     raise
                 except Exception as bug:
                     log.exception("unexpected")
                     why = f"unexpected {type(bug).__name__}; please report it"
-                    self._sorter.failed(self._path(due.job.place), why)
+                    self._sorter.failed(self._path(one.due.job.place), why)
                 self._progress.finished()
 
-    async def _one(self, due: Due) -> None:
+    async def _one(self, one: Gathered) -> None:
         """One file, to its end. Raises StateTrouble."""
+        due = one.due
         place, path = due.job.place, self._path(due.job.place)
         root = self._routes[place.folder].folder.root
-        size, moved, attempt = self._sizes.pop(place), 0, 0
+        moved = attempt = 0
 
         def move(count: int) -> None:
             nonlocal moved
@@ -248,16 +218,15 @@ class Upload:
                 await anyio.sleep(wait)
             else:
                 file = self._learnt.files.get(place, due.file)
-                linked = place in self._linked
-                self._sorter.ended(Ended(path, root, place, file, attempt > 1, linked), result)
+                self._sorter.ended(Ended(path, root, place, file, attempt > 1, one.linked), result)
                 if result.outcome is Outcome.HELD:  # no folder of the daemon's: nobody asks why
                     self._world.journal.note(Forgotten(place))
                 break
         self._learnt.files.pop(place, None)
-        if size > moved:
-            self._progress.passed(size - moved)
+        if one.size > moved:
+            self._progress.passed(one.size - moved)
         else:
-            move(size - moved)
+            move(one.size - moved)
 
     async def _attempt(self, due: Due, moved: Callable[[int], None]) -> Result:
         if self._over is not None:
