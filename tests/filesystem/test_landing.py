@@ -9,7 +9,7 @@ import pytest
 
 from immich_sync.core.errors import FileTrouble
 from immich_sync.filesystem.claiming import InTheWay, tidy
-from immich_sync.filesystem.landing import checksum_of, land_at
+from immich_sync.filesystem.landing import SYNC_AFTER, checksum_of, land_at
 from tests.library import listed
 
 
@@ -44,6 +44,21 @@ def test_resume(tmp_path: Path) -> None:
 
     assert found == (2, 'W/"1"')
     assert second.checksum() == hashlib.sha1(b"1234", usedforsecurity=False).digest()
+
+
+def test_what_a_kill_leaves(tmp_path: Path) -> None:
+    """Of a slow download no more is lost than what came since it was last noted, seconds ago."""
+    now = 0.0
+    first = land_at(tmp_path / "a.mp4", "original 1", lambda: now)
+    first.begin('W/"1"')
+    noted = []
+    for seconds in (1.0, SYNC_AFTER, SYNC_AFTER + 1, 2 * SYNC_AFTER):
+        now = seconds
+        first.write(b"12")
+        noted.append(json.loads((tmp_path / "a.mp4.temp.json").read_text())["on_disk"])
+
+    assert noted == [0, 4, 4, 8]
+    first.close()
 
 
 @pytest.mark.parametrize("spoil", ["another asset", "no validator"])
