@@ -32,8 +32,8 @@ from immich_sync.filesystem.leftovers import Origin, note_origin
 SYNC_EVERY = 64 * 1024 * 1024
 """Bytes after which what was written is brought onto the disk, to be gone on with."""
 SYNC_AFTER = 5.0
-"""Seconds after which it is as well. On a fast way the bytes come first: steps of 16 MiB made writing
-a fifth slower, to save what is sent again in less than a second."""
+"""Seconds after which it is as well. On a fast way the bytes come first: steps of 16 MiB make
+writing a fifth slower, to save what is sent again in less than a second."""
 _BLOCK = 1024 * 1024
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
 
