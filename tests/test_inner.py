@@ -43,7 +43,7 @@ async def _synced(stage: Stage, engine: Engine, count: int) -> None:
 
 def _stick(stage: Stage, *names: bytes, identity: str = "stick") -> Volume:
     """A disk that is mounted within the folder by now, with these photos on it."""
-    stick = volume(identity)
+    stick = volume(identity, by_device=True)
     stage.disk.mount(USB, stick)
     _write(stage, *(USB + b"/" + name for name in names))
     return stick
@@ -219,6 +219,30 @@ def test_deletions_elsewhere_wait_for_it(tmp_path: Path) -> None:
             assert _trashed(stage) == ["a.raw", "home.raw"]
 
     simulate(scenario, seed=6)
+
+
+def test_what_was_due_waits_for_it(tmp_path: Path) -> None:
+    """A worker that finds nothing there tries again, and forgets nothing."""
+
+    async def scenario() -> None:
+        stage = Stage(10, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            _write(stage, b"home.raw")
+            stick = _stick(stage, b"a.raw", b"b.raw")
+            await _synced(stage, engine, 3)
+            (folder,) = engine.intakes
+            engine.crew.pause(folder)
+            stage.disk.rewrite(USB + b"/a.raw", b"touched up", stage.clock.now())
+            await anyio.sleep(30.0)
+            stage.disk.mount(USB, None)
+            engine.crew.resume(folder)
+            await anyio.sleep(LONG)
+            assert (await _known(engine), len(stored_assets(stage.server))) == (3, 3)
+            stage.disk.mount(USB, stick)
+            await _synced(stage, engine, 4)
+            assert _trashed(stage) == []
+
+    simulate(scenario, seed=10)
 
 
 def test_a_disk_upon_a_disk(tmp_path: Path) -> None:

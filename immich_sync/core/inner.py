@@ -12,9 +12,9 @@ from immich_sync.core.ports import RootIdentity
 from immich_sync.core.roots import ENOUGH
 
 FEW = 0.1
-"""The share of known files below which even the same identity is taken for another disk.
+"""The share of known files below which the same device's number is taken for another disk's.
 
-FAT and XFS have no identity but their device's number, which the next stick has as well.
+FAT and XFS have no identity but that number.
 """
 
 
@@ -33,7 +33,7 @@ class InnerFacts:
     seen: RootIdentity | None  # None: nothing lies there, or no directory
     remembered: str  # str() of the identity that the known files were on; "": nobody knows
     known: bool  # whether any file is known at or below it
-    doubted: bool  # known files are to be looked up, whatever else speaks for it
+    doubted: bool  # known files are to be looked up, unless the identity is one of its own
     sampled: int | None = None  # how many known files were looked up; None: not yet
     found: int = 0  # how many of them lie there with the size and time that we know
 
@@ -46,7 +46,8 @@ def judge(facts: InnerFacts) -> tuple[InnerState, str]:
         return InnerState.AWAY, "its disk is not mounted"
     same = facts.remembered == str(facts.seen)
     if facts.sampled is None:
-        return (InnerState.THERE if same and not facts.doubted else InnerState.DOUBTFUL), ""
+        sure = same and not (facts.doubted and facts.seen.by_device)
+        return (InnerState.THERE if sure else InnerState.DOUBTFUL), ""
     if same:
         there = facts.found >= FEW * facts.sampled
     else:

@@ -84,6 +84,7 @@ class RootIdentity:
     filesystem: str  # f_fsid, in hexadecimal; "" where the system has none
     source: str  # the mount's source and type
     inode: int  # of the root directory
+    by_device: bool = False  # `filesystem` is a device's number, which the next disk there has too
 
     def __str__(self) -> str:
         return f"{self.filesystem}|{self.source}|{self.inode}"

@@ -121,7 +121,14 @@ def identify(root: bytes) -> RootIdentity | None:
         filesystem=f"{filesystem:x}" if filesystem else "",
         source=f"{mount.source} {mount.filesystem}" if mount else "",
         inode=found.st_ino,
+        by_device=filesystem == _encoded(found.st_dev),
     )
+
+
+def _encoded(device: int) -> int:
+    """The device's number as FAT, exFAT and XFS give it for an identity (linux/kdev_t.h)."""
+    major, minor = os.major(device), os.minor(device)
+    return (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
 
 
 def watch_mode(filesystem: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from immich_sync.core.inner import InnerFacts, InnerState, hides, judge, touches
 from immich_sync.core.ports import RootIdentity
 
-STICK = RootIdentity("ab", "/dev/sdb1 vfat", 1)
+STICK = RootIdentity("ab", "/dev/sdb1 vfat", 1, by_device=True)
 BARE = RootIdentity("cd", "/dev/sda1 ext4", 77)
 THERE, DOUBTFUL, AWAY = InnerState.THERE, InnerState.DOUBTFUL, InnerState.AWAY
 
@@ -22,6 +22,7 @@ words = st.sampled_from(["", str(STICK), str(BARE)])
         (InnerFacts(None, str(STICK), known=True, doubted=False), AWAY),
         (InnerFacts(STICK, str(STICK), known=True, doubted=False), THERE),
         (InnerFacts(STICK, str(STICK), known=True, doubted=True), DOUBTFUL),
+        (InnerFacts(BARE, str(BARE), known=True, doubted=True), THERE),
         (InnerFacts(BARE, str(STICK), known=True, doubted=False), DOUBTFUL),
         (InnerFacts(BARE, "", known=True, doubted=False), DOUBTFUL),
         (InnerFacts(STICK, str(STICK), known=True, doubted=True, sampled=100, found=9), AWAY),

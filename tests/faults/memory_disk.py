@@ -42,9 +42,9 @@ class Volume:
     files: dict[bytes, Inode] = field(default_factory=dict)
 
 
-def volume(name: str) -> Volume:
+def volume(name: str, *, by_device: bool = False) -> Volume:
     """An empty file system."""
-    return Volume(RootIdentity(name, "memory", 1))
+    return Volume(RootIdentity(name, "memory", 1, by_device))
 
 
 @dataclass(slots=True)

@@ -170,3 +170,15 @@ def test_other_folders_are_not_immichs(tmp_path: Path) -> None:
 
     assert immich_storage(os.fsencode(tmp_path / "photos")) is None
     assert immich_storage(os.fsencode(tmp_path / "none")) is None
+
+
+def test_a_devices_number_is_no_identity(tmp_path: Path) -> None:
+    """It is told from an identity that a file system has of its own."""
+    proc, here = identify(b"/proc"), identify(os.fsencode(tmp_path))
+    mount = mount_at(os.fsencode(tmp_path.resolve()), read_mounts())
+
+    assert proc is not None
+    assert proc.by_device
+    assert here is not None
+    assert mount is not None
+    assert here.by_device is (mount.filesystem in {"xfs", "vfat", "exfat"})
