@@ -20,7 +20,7 @@ from immich_sync.core.types import Activity, Place, Stamp
 from immich_sync.elapsed import Elapsed
 from immich_sync.expiring import Expirer
 from immich_sync.inspecting import Inspector, Sidecar, Swept
-from immich_sync.removing import Doomed, Gate, Proved
+from immich_sync.removing import Doomed, Gate, Proved, shared_at
 from immich_sync.store import cleanups, mend
 from immich_sync.store.cleanups import Candidate, Cleaned, State
 from immich_sync.world import World
@@ -50,7 +50,8 @@ class Cleaner:
         tell: Callable[[Activity], None] = lambda _: None,
     ) -> None:
         self.looked = False  # whether it had its turn, with whatever success
-        self.trouble = ""  # why nothing goes into quarantine, for people
+        self.trouble = ""  # why nothing of the folder is cleaned away, for people
+        self.shared = False  # whether that is because Syncthing shares it
         self.since: float | None = None  # since when, wall-clock seconds
         self._disk = ""  # of the quarantine, at the last look
         self._after: Place | None = None  # where a round that was interrupted goes on
@@ -59,7 +60,10 @@ class Cleaner:
         self._elapsed = elapsed
         self._alone = one_at_a_time
         self._tell = tell
-        self._gate = Gate(world.disk, world.blocking, swept.checker, world.clock.now)
+        self._gate = Gate(
+            world.disk, world.blocking, swept.checker, world.clock.now,
+            swept.folder.deletes_reach_phone,
+        )  # fmt: skip
         self._inspector = Inspector(swept, world, elapsed)
         self._expirer = Expirer(swept, world, elapsed, one_at_a_time, tell)
 
@@ -90,7 +94,8 @@ class Cleaner:
         root = self._swept.root()
         if root is None or not await root.check():
             return False
-        self._blame(await self._quarantine_trouble())
+        shared = await self._sharing()
+        self._blame(shared or await self._quarantine_trouble(), shared=bool(shared))
         if self.trouble:
             return False
         folder, folder_id = self._swept.folder, self._swept.folder_id
@@ -107,6 +112,16 @@ class Cleaner:
         self._after = self.since = None
         await self._expirer.run()
         return True
+
+    async def _sharing(self) -> str:
+        """Why a phone would lose what is cleaned away; "" if none would, or a person wants it."""
+        folder = self._swept.folder
+        if folder.deletes_reach_phone:
+            return ""
+        where = await self._world.blocking(
+            self._swept.looking, shared_at, self._world.disk, folder.root, b""
+        )
+        return "" if where is None else f"{cleanup.shared(where)}."
 
     async def _quarantine_trouble(self) -> str:
         """Why nothing can be put aside; "" if it can."""
@@ -125,11 +140,12 @@ class Cleaner:
             return f"{trouble} If that one is no more, name another quarantine_dir."
         return ""
 
-    def _blame(self, trouble: str) -> None:
+    def _blame(self, trouble: str, *, shared: bool = False) -> None:
         if trouble and self.since is None:
             self.since = self._world.clock.now()
-            log.warning("quarantine_missing", folder=self._swept.folder.name, why=trouble)
-        self.trouble = trouble
+            event = "cleanup_waits" if shared else "quarantine_missing"
+            log.warning(event, folder=self._swept.folder.name, why=trouble)
+        self.trouble, self.shared = trouble, shared
 
     async def _consider(self, one: Candidate) -> None:
         """Clean this file, with what belongs to it, if everything speaks for it."""

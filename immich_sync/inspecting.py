@@ -23,14 +23,13 @@ from immich_sync.core.types import (
     Member,
     Place,
     Stamp,
-    below,
 )
 from immich_sync.elapsed import Elapsed
 from immich_sync.filesystem.removal import reread
 from immich_sync.filesystem.scan import Policy, takes
 from immich_sync.immich.check import Presence
 from immich_sync.pipeline import album_for
-from immich_sync.removing import Proved, users
+from immich_sync.removing import Proved, shared_at, users
 from immich_sync.rooting import Root
 from immich_sync.store import cleanups, ledger
 from immich_sync.store.cleanups import Candidate
@@ -211,13 +210,10 @@ def _proof(proved: Proved | None) -> Proof | None:
 
 def sight(disk: Hands, folder: Folder, place: Place) -> Sight:
     """What lies there and beside it. Blocks. Raises FileUnreadable."""
-    above = [b""]
-    for part in place.directory.split(b"/") if place.directory else ():
-        above.append(below(above[-1], part))
     return Sight(
         stamp=disk.stat(folder.root, place.relative),
         links=disk.links(folder.root, place.relative),
         syncthing=not folder.deletes_reach_phone
-        and any(disk.links(folder.root, below(one, cleanup.SYNCTHING)) for one in above),
+        and shared_at(disk, folder.root, place.directory) is not None,
         names=tuple(disk.names(folder.root, place.directory)),
     )

@@ -6,7 +6,8 @@ page, whoever asks for the deletion.
 A file passes if, in this order: its stamp is the one it was synced with; its bytes, read again
 from the descriptor that stays open, hash to the same; after that the server still names this very
 asset for them, outside of its trash; and then, at the last moment, the name is still that file's,
-its stamp has not moved, and no program has it open for writing (F_SETLEASE). A sidecar passes
+its stamp has not moved, and no program has it open for writing (F_SETLEASE). Nor may Syncthing
+share its folder, unless a person wants that. A sidecar passes
 after its photo has gone, if its bytes are those that the server took with the photo, and nothing
 is left that it may belong to as well.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from immich_sync.coalesce import Coalescer
+from immich_sync.core.cleanup import SYNCTHING, Kept
 from immich_sync.core.errors import FileChanged, FileTrouble, SyncTrouble
 from immich_sync.core.media import Kind, kind_of
 from immich_sync.core.naming import shown
@@ -69,12 +71,16 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What proving needs; `checker` is asked anew for every file."""
+    """What proving needs; `checker` is asked anew for every file.
+
+    `deletes_reach_phone`: whether a person wants files gone from a folder that Syncthing shares.
+    """
 
     disk: Hands
     blocking: Blocking
     checker: Coalescer[Checksum, Presence]
     now: Callable[[], float]  # wall-clock seconds
+    deletes_reach_phone: bool = False
 
     @asynccontextmanager
     async def prove(self, doomed: Doomed, reading: Lane) -> AsyncIterator[Proved]:
@@ -96,6 +102,12 @@ class Gate:
                 raise FileTrouble(f"{path} is not in Immich any more; it is kept.")
             if presence.trashed:
                 raise FileTrouble(f"{path} lies in Immich's trash; it is kept.")
+            where = await self.blocking(reading, self._shared, doomed.root, place.directory)
+            if where is not None:
+                raise Kept(
+                    f"{path} is kept: Syncthing shares {shown(where)} (it holds .stfolder), and"
+                    " would delete it from the phone as well."
+                )
             yield Proved(
                 opened, doomed.root, place.directory, place.name, stamp, checksum, presence,
                 asked_at,
@@ -126,6 +138,9 @@ class Gate:
             yield Proved(opened, root, directory, sent.name, stamp)
         finally:
             opened.close()
+
+    def _shared(self, root: bytes, directory: bytes) -> bytes | None:
+        return None if self.deletes_reach_phone else shared_at(self.disk, root, directory)
 
     async def delete(self, proved: Proved, reading: Lane) -> None:
         """The file is gone. Raises FileTrouble with the reason it was kept for."""
@@ -177,6 +192,26 @@ async def delete_all(
         except SyncTrouble as trouble:
             kept.append((place, str(trouble)))
     return places, kept
+
+
+def shared_at(disk: Hands, root: bytes, directory: bytes) -> bytes | None:
+    """The directory with Syncthing's marker that a directory below `root` lies in, or is.
+
+    None if Syncthing shares neither it nor any above it, on whatever file system. Blocks. Raises
+    FileUnreadable.
+    """
+    inside, top = directory, root.rstrip(b"/")
+    while not disk.links(root, below(inside, SYNCTHING)):
+        if not inside:
+            break
+        inside = inside.rpartition(b"/")[0]
+    else:
+        return below(top, inside) if inside else root
+    while top:
+        top = top.rpartition(b"/")[0]
+        if disk.links(top or b"/", SYNCTHING):
+            return top or b"/"
+    return None
 
 
 def users(sidecar: bytes, names: Sequence[bytes]) -> list[bytes]:

@@ -288,7 +288,7 @@ def _world_problems(engine: Engine) -> Iterator[Problem]:
         if intake.root.online and (watching := intake.health().trouble):
             yield Problem("watching", path, None, watching)
         yield from _unlisted(intake)
-    yield from _quarantines(engine)
+    yield from _cleanups(engine)
 
 
 def _unlisted(intake: Intake) -> Iterator[Problem]:
@@ -305,12 +305,17 @@ def _unlisted(intake: Intake) -> Iterator[Problem]:
             yield Problem("mount", path, one.since, advice(intake.folder, inner, one.why))
 
 
-def _quarantines(engine: Engine) -> Iterator[Problem]:
+def _cleanups(engine: Engine) -> Iterator[Problem]:
     for keeper in engine.keepers.values():
         for folder_id, cleaner in keeper.cleaners.items():
             if cleaner.trouble and folder_id in engine.intakes:
                 path = shown(engine.intakes[folder_id].folder.root)
-                yield Problem("quarantine", path, cleaner.since, cleaner.trouble)
+                yield Problem(
+                    "shared" if cleaner.shared else "quarantine",
+                    path,
+                    cleaner.since,
+                    cleaner.trouble,
+                )
 
 
 def _state_since(engine: Engine) -> float | None:

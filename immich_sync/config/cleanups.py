@@ -10,7 +10,7 @@ from pathlib import Path
 
 from immich_sync.config.load import Written
 from immich_sync.config.settings import FolderRules
-from immich_sync.core.cleanup import SYNCTHING
+from immich_sync.core.cleanup import SYNCTHING, shared
 from immich_sync.core.errors import Misconfigured
 from immich_sync.core.folder import Folder
 from immich_sync.core.naming import shown
@@ -73,12 +73,7 @@ def check_cleanups(written: Written, folders: Iterable[Folder], state: str) -> N
 def _check_phone(written: Written, number: int, folder: Folder) -> None:
     marker = None if folder.deletes_reach_phone else syncthing_at(folder.root)
     if marker is not None:
-        raise written.wrong(
-            ("folders", number, "after_upload"),
-            f"Syncthing shares {shown(marker)} (it holds .stfolder), and what is cleaned away here"
-            " would be deleted on the phone too; if that is wanted, write"
-            " deletes_reach_phone = true",
-        )
+        raise written.wrong(("folders", number, "after_upload"), shared(marker))
 
 
 def _check_apart(
@@ -104,7 +99,7 @@ def _overlap(
 
 
 def syncthing_at(root: bytes) -> bytes | None:
-    """A folder that Syncthing shares: the root, one above it on its file system, or one below.
+    """A folder that Syncthing shares: the root, one above it, or one below.
 
     Below, two levels are looked at; what lies deeper is seen when its files are to be cleaned.
     """
@@ -116,7 +111,7 @@ def syncthing_at(root: bytes) -> bytes | None:
 
 def _above(root: bytes) -> Iterator[bytes]:
     yield root
-    while not os.path.ismount(root):
+    while root.strip(b"/"):
         root = os.path.dirname(root)  # noqa: PTH120 -- paths are bytes
         yield root
 

@@ -11,6 +11,7 @@ from math import inf
 
 from immich_sync.core.errors import FileTrouble
 from immich_sync.core.media import Kind, kind_of
+from immich_sync.core.naming import shown
 from immich_sync.core.types import Asset, AssetId, Checksum, File, Stamp
 
 SYNCTHING = b".stfolder"
@@ -168,6 +169,14 @@ def _proved(facts: Facts) -> Verdict:
     if proof.trashed:
         return _keep("it lies in Immich's trash")
     return Verdict(Next.CLEAN)
+
+
+def shared(directory: bytes) -> str:
+    """Why nothing is cleaned away below a directory that holds the marker, without a full stop."""
+    return (
+        f"Syncthing shares {shown(directory)} (it holds .stfolder), and what is cleaned away here"
+        " would be deleted on the phone too; if that is wanted, write deletes_reach_phone = true"
+    )
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
