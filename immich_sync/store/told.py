@@ -15,7 +15,10 @@ def load(database: Database, channel: str) -> tuple[Told, ...]:
         rows = connection.execute(
             "SELECT what, subject, at, weight, sure FROM told WHERE channel = ?", (channel,)
         )
-        return tuple(Told(*row, sure=bool(sure)) for *row, sure in rows)
+        return tuple(
+            Told(what, subject, at, weight, sure=bool(sure))
+            for what, subject, at, weight, sure in rows
+        )
 
 
 def save(database: Database, channel: str, told: Iterable[Told]) -> None:
