@@ -19,7 +19,7 @@ from immich_sync.sandbox.records import Asset
 from immich_sync.sandbox.sample_files import copy_samples
 from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
 from immich_sync.store.cleanups import Cleaned, away
-from immich_sync.store.database import open_read_only
+from immich_sync.store.database import Database, open_read_only
 from tests.faults.memory_disk import ASIDE
 from tests.faults.mortality import Effects
 from tests.faults.stage import Stage, simulate, until
@@ -292,8 +292,21 @@ async def _cleaned_pair(stage: Stage, how: str) -> None:
         await stage.stop()
 
 
-def _stages_of_death(tmp_path: Path, how: str) -> list[int]:
-    """The effects around each deed: the deed itself, and what is written before and after it."""
+def _cut_power(stage: Stage, reader: Database) -> None:
+    """Nobody runs, and of the state nothing is left that was not waited for; deeds are done.
+
+    That a `reader` has it open has kept the log from going into the file.
+    """
+    log, whole = Path(f"{stage.state}-wal"), stage.state.read_bytes()
+    synced = log.read_bytes()[: stage.synced]
+    reader.close()
+    stage.state.write_bytes(whole)
+    log.with_name(f"{stage.state.name}-shm").unlink(missing_ok=True)
+    log.write_bytes(synced)
+
+
+def _stages_of_death(tmp_path: Path, how: str) -> dict[int, bool]:
+    """The effects around each deed, what is written before and after it; whether it is the deed."""
     names: list[str] = []
 
     async def scenario() -> None:
@@ -307,22 +320,31 @@ def _stages_of_death(tmp_path: Path, how: str) -> list[int]:
     simulate(scenario, seed=1)
     word = "move" if how == "quarantine" else "remove"
     deeds = [number for number, name in enumerate(names, 1) if name.startswith(word)]
-    return sorted({number + near for number in deeds for near in range(-2, 3)})
+    return {number + near: number + near in deeds for number in deeds for near in range(-2, 3)}
 
 
 @pytest.mark.parametrize("how", ["quarantine", "delete"])
 def test_a_death_at_any_step_of_it_loses_nothing(tmp_path: Path, how: str) -> None:
-    """Before, between and after the deeds: the next life ends it, and everything is known."""
-    for doomed in _stages_of_death(tmp_path, how):
+    """Before, between and after the deeds: the next life ends it, and everything is known.
+
+    Right at a deed the power fails as well: what was meant is on the disk before it is done.
+    """
+    for doomed, power_fails in _stages_of_death(tmp_path, how).items():
         home = tmp_path / str(doomed)
         home.mkdir()
 
-        async def scenario(home: Path = home, doomed: int = doomed) -> None:
+        async def scenario(
+            home: Path = home, doomed: int = doomed, *, power_fails: bool = power_fails
+        ) -> None:
             stage = Stage(1, home, effects=Effects(doomed))
+            reader = open_read_only(stage.state)
             _live_photo(stage, tmp_path / "samples")
             stage.disk.write(b"IMG_0042.HEIC.xmp", b"<x/>", stage.clock.now())
             await _cleaned_pair(stage, how)
             assert stage.deaths == 1
+            if power_fails:
+                _cut_power(stage, reader)
+            reader.close()
             await _cleaned_pair(stage, how)
             await _cleaned_pair(stage, how)
             assert _here(stage) == []
