@@ -4,13 +4,17 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from immich_sync.core.types import AccountId, AssetId, Checksum, File, FolderId, Place, Stamp
 from immich_sync.sandbox import Delay
-from immich_sync.store.database import open_database
+from immich_sync.store import accounts, cleanups, ledger
+from immich_sync.store.cleanups import Cleaned, State
+from immich_sync.store.database import Database, open_database
 from tests.real.scene import Disk, disk, ends_well, often, proved, sound
 from tests.stories.scene import Story, photo, until
 
@@ -111,25 +115,48 @@ def test_nothing_is_marked_as_done_that_the_server_has_not(story: Story) -> None
     assert len(story.server.album("Trip")) == len(contents)
 
 
+def _meant(folder: FolderId, account: AccountId) -> Cleaned:
+    """A photo that is about to be cleaned away."""
+    place, stamp, checksum = Place(folder, b"d", b"a.jpg"), Stamp(7, 1, 2, 3), Checksum(b"\1" * 20)
+    return Cleaned(
+        place, stamp, checksum, account, checksum, AssetId("a"), State.MEANT, at=1.0,
+        aside_root=b"/aside", aside=b"p/d/a.jpg",
+    )  # fmt: skip
+
+
+def _written(path: Path, number: int) -> Database:
+    """The state, right after what stands before a deed: the first, or that of another deed."""
+    database = open_database(path)
+    account = accounts.ensure_account(database, "http://nas:2283", "anna")
+    folder = accounts.ensure_folder(
+        database, name="p", root=b"/p", kind=accounts.Kind.WATCHED, policy="", now=0.0
+    ).id
+    one = _meant(folder, account)
+    if number:
+        [one] = cleanups.unfinished(database, folder)
+        state = State.EXPIRING if number % 2 else State.UNDOING
+        cleanups.intend(database, [replace(one, state=state)])
+    else:
+        ledger.apply(database, [File(one.place, one.stamp, one.checksum)], now=1.0)
+        assert cleanups.mean(database, [one], [one.stamp])
+    return database
+
+
 def test_what_is_written_before_a_local_deletion_is_written_for_good(story: Story) -> None:
-    """What is committed as durable is there after every cut, the very last of it too."""
+    """What a cleanup means to do is there after every cut, the very last of it too."""
     dice = Random(CUTS + 1)  # noqa: S311 - moments, no secret
+    path = story.state / "state.db"
     with disk(story, story.state) as state:
         for number in range(CUTS):
-            with closing(open_database(state.place / "state.db")) as database:
-                with database.writing(durable=True) as connection:
-                    connection.execute(
-                        "INSERT INTO account (server, user) VALUES (?, ?)", (f"{number}", "anna")
-                    )
-                time.sleep(dice.uniform(0.0, 0.02))
-                state.cut()
-                with suppress(Exception):
-                    database.close()
+            database = _written(path, number)
+            time.sleep(dice.uniform(0.0, 0.02))
+            state.cut()
+            with suppress(Exception):
+                database.close()
             state.unmount()
             state.mount()
-            with (
-                closing(open_database(state.place / "state.db")) as database,
-                database.reading() as connection,
-            ):
-                rows = connection.execute("SELECT count(*) FROM account").fetchone()
-            assert rows == (number + 1,)
+            with closing(open_database(path)) as database:
+                [one] = cleanups.unfinished(database, FolderId(1))
+                known = ledger.file_count(database, FolderId(1))
+            wanted = (State.EXPIRING if number % 2 else State.UNDOING) if number else State.MEANT
+            assert (one.state, known) == (wanted, 0)
