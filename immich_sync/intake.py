@@ -145,9 +145,9 @@ class Intake:
         return next(chain(failed, self._troubled), None) if self.root.online else None
 
     def is_looking(self) -> bool:
-        """Whether a full scan is under way, due, or has never been: anything may turn up."""
-        first = self.root.online and self.last_scan is None
-        return self.scanning or bool(self._wanted) or first
+        """Whether something was not looked through yet, a disk that came back say."""
+        unseen = self.last_scan is None or self.root.outages != self._outages
+        return self.scanning or bool(self._wanted) or (self.root.online and unseen)
 
     async def _listen(self) -> None:
         while True:

@@ -37,6 +37,7 @@ class LocalDisk:
 
     def __init__(self) -> None:
         self._roots: dict[bytes, tuple[int, int]] = {}  # st_dev and inode, when last identified
+        self._devices: dict[bytes, int] = {}  # st_dev of the roots, when last seen
         self._met: dict[bytes, dict[int, bytes]] = {}  # by root and st_dev: where it was listed
         self._keeps_inodes: dict[int, bool] = {}  # by st_dev; asking the mount table takes 0.1 ms
 
@@ -121,6 +122,7 @@ class LocalDisk:
         with suppress(OSError):
             status = os.stat(root)  # noqa: PTH116 - a path of bytes
             self._roots[root] = (status.st_dev, status.st_ino)
+            self._devices[root] = status.st_dev
         return identify(root)
 
     def inner(self, root: bytes) -> Collection[bytes]:
@@ -135,8 +137,9 @@ class LocalDisk:
         return mounted.union(self._met.pop(root, {}).values())
 
     def _meet(self, root: bytes, directory: bytes, device: int) -> None:
-        expected = self._roots.get(root)
-        if expected is None or device == expected[0]:
+        if not directory:
+            self._devices[root] = device
+        if device == self._devices.get(root, device):
             return
         met = self._met.setdefault(root, {})
         known = met.get(device)

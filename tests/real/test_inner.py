@@ -136,3 +136,19 @@ def test_mounts_are_met_by_table_and_by_device(tmp_path: Path, usb: Path) -> Non
 
     assert (set(plain), set(found)) == (set(), {b"my usb", b"b\\ound"})
     assert disk.identify(os.fsencode(bound)) != before
+
+
+def test_a_disk_over_the_root_is_none_within_it(tmp_path: Path) -> None:
+    """What a walk meets below a root that was mounted just now lies on the root's own disk."""
+    disk, name = LocalDisk(), os.fsencode(tmp_path)
+    disk.identify(name)
+    root(*TMPFS, tmp_path)
+    try:
+        (tmp_path / "d").mkdir()
+        for directory in (b"", b"d"):
+            disk.list(name, directory)
+        found = disk.inner(name)
+    finally:
+        root("umount", tmp_path)
+
+    assert set(found) == set()
