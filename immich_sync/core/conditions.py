@@ -37,6 +37,7 @@ _PROBLEMS: Mapping[str, str] = {
     "quarantine": "cleanup_stopped",
     "shared": "cleanup_stopped",
     "silent": "silent",
+    "mount": "folder_offline",
 }
 """Kinds of problems in the status that are conditions as they stand."""
 

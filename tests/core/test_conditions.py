@@ -83,6 +83,7 @@ WAITING = replace(FOLDER, pending=3, waiting_since=NOW - 8 * HOUR, last_done=NOW
             status(FOLDER, SERVER, Problem("quarantine", "/photos", NOW, "Full.")),
             ["cleanup_stopped"],
         ),
+        (status(FOLDER, SERVER, Problem("mount", "/photos/usb", NOW, "No.")), ["folder_offline"]),
         (status(FOLDER, SERVER, Problem("shared", "/photos", NOW, "No.")), ["cleanup_stopped"]),
         (status(FOLDER, SERVER, Problem("not_deleted", "url", None, "No.")), ["deletions_stopped"]),
         (status(FOLDER, SERVER, Problem("rejected", "/photos/a.jpg", NOW, "No.")), []),
