@@ -24,8 +24,8 @@ from immich_sync.store.database import open_read_only
 from immich_sync.store.tombstones import FILE
 from tests.faults.mortality import Effects
 from tests.faults.stage import KEY, Stage, simulate, until
+from tests.nights import DAY, LONG, SCAN_AT, first_night, next_night
 
-DAY = 24 * 3600.0
 CHECKS = "/api/assets/bulk-upload-check"
 
 
@@ -76,9 +76,9 @@ async def _problems(engine: Engine) -> list[tuple[str, str]]:
 
 
 def _setup(stage: Stage, trashed: str = "leave") -> Setup:
-    """One folder, whose root is looked at seldom: these are long days."""
+    """One folder, whose root is looked at seldom, and whose night comes soon."""
     setup = stage.setup()
-    folder = replace(setup.folders[0], trashed=trashed, root_check=3600.0)
+    folder = replace(setup.folders[0], trashed=trashed, root_check=600.0, scan_at=SCAN_AT)
     return replace(setup, folders=(folder,))
 
 
@@ -101,17 +101,17 @@ def test_each_day_the_server_is_asked_once_for_what_it_should_have(tmp_path: Pat
         stage, asked = Stage(1, tmp_path), []
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 3)
-            await anyio.sleep(DAY)  # its night, and its morning
-            for _ in range(3):
+            await first_night(stage)
+            for day in (partial(anyio.sleep, DAY), partial(next_night, stage)):
                 before = _checks(stage)
-                await anyio.sleep(DAY)
+                await day()
                 asked.append(_checks(stage) - before)
         before = _checks(stage)
         async with stage.daemon(_setup(stage)):
             await anyio.sleep(60)
         return [*asked, _checks(stage) - before]
 
-    assert simulate(scenario, seed=1) == [1, 1, 1, 0]
+    assert simulate(scenario, seed=1) == [1, 1, 0]
 
 
 def test_a_start_after_a_long_time_asks_at_once(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_what_goes_through_the_trash_stays_away_and_is_no_problem(tmp_path: Path
             await _synced(stage, engine, 4)
 
             async def morning() -> None:
-                await anyio.sleep(DAY)
+                await next_night(stage)
                 said = await _said(engine)
                 folder = said.folders[0]
                 counts = folder.verified, folder.trashed, folder.failed
@@ -175,10 +175,10 @@ def test_a_folder_may_list_what_was_trashed(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage, "report")) as engine:
             await _synced(stage, engine, 2)
             _trash(stage, "0001.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
             trashed = await _problems(engine)
             _erase(stage, "0001.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
             return trashed, await _problems(engine)
 
     path = "/photos/d/0001.raw"
@@ -193,7 +193,7 @@ def test_a_folder_may_take_its_photos_out_of_the_trash(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage, "restore")) as engine:
             await _synced(stage, engine, 3)
             _trash(stage, "0001.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
             verified = (await _said(engine)).folders[0].verified
         return stored_assets(stage.server), verified, (tmp_path / FILE).read_bytes()
 
@@ -213,7 +213,7 @@ def test_an_audit_waits_for_a_server_that_is_down(tmp_path: Path) -> None:
             await _synced(stage, engine, 3)
             _erase(stage, "0000.raw")
             busy = stage.faults.add(Answer(503))
-            await anyio.sleep(DAY)
+            await first_night(stage)
             stage.faults.remove(busy)
             await until(lambda: engine.links["default"].immich.gate.trouble is None, within=1900)
             await anyio.sleep(60)
@@ -221,7 +221,7 @@ def test_an_audit_waits_for_a_server_that_is_down(tmp_path: Path) -> None:
 
     fired, problems = simulate(scenario, seed=6)
 
-    assert 1 < fired <= DAY / 30 + 2
+    assert 1 < fired <= LONG / 30 + 2
     assert problems == [("missing", "/photos/d/0000.raw")]
 
 
@@ -244,7 +244,7 @@ async def _doubtful(stage: Stage, engine: Engine) -> None:
     """The server was emptied, and a night is over."""
     await _synced(stage, engine, 30)
     _wipe(stage)
-    await anyio.sleep(DAY)
+    await next_night(stage)
 
 
 def test_an_emptied_server_is_filled_again_only_when_approved(tmp_path: Path) -> None:
@@ -255,7 +255,8 @@ def test_an_emptied_server_is_filled_again_only_when_approved(tmp_path: Path) ->
         async with stage.daemon(_setup(stage)) as engine:
             await _doubtful(stage, engine)
             stage.disk.write(b"d/new.raw", b"a new one", stage.clock.now())
-            await anyio.sleep(DAY)
+            await anyio.sleep(LONG)
+            await next_night(stage)
             said, names = await _said(engine), _names(stage)
             assert not (tmp_path / FILE).exists()
             opens = stage.disk.opens
@@ -313,7 +314,7 @@ def test_a_doubt_survives_a_restart_and_ends_when_the_server_is_mended(tmp_path:
             for asset in assets:
                 stage.server.assets.drop(asset.id)
                 del stage.server._by_checksum[asset.owner_id, asset.checksum]
-            await anyio.sleep(DAY)
+            await next_night(stage)
         async with stage.daemon(_setup(stage)) as engine:
             await anyio.sleep(600)
             doubted = (await _said(engine)).folders[0].state
@@ -359,7 +360,7 @@ def test_an_older_backup_is_healed_by_checks_alone(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 60)
             _wipe(stage, keep=35)
-            await anyio.sleep(DAY)
+            await next_night(stage)
             assert (await _said(engine)).folders[0].state == "unapproved"
             uploads, opens = _uploads(stage), stage.disk.opens
             await _order(engine, APPROVE)
@@ -378,9 +379,9 @@ def test_what_was_trashed_before_the_server_was_emptied_stays_away(tmp_path: Pat
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 30)
             _trash(stage, "0007.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
             _wipe(stage)
-            await anyio.sleep(DAY)
+            await next_night(stage)
             await _order(engine, APPROVE)
             await until(lambda: len(_names(stage)) == 29, within=600)
             await anyio.sleep(600)
@@ -411,10 +412,10 @@ def test_another_user_gets_all_but_what_was_removed(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 4)
             _trash(stage, "0001.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
             _erase(stage, "0001.raw")
             _erase(stage, "0002.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
         _another_user(stage)
         async with stage.daemon(_setup(stage)) as engine:
             await anyio.sleep(60)
@@ -465,7 +466,7 @@ def test_a_tombstone_is_there_before_the_state_says_so(tmp_path: Path) -> None:
             await _synced(stage, stage.engine, 3)
             _trash(stage, "0001.raw")
             _erase(stage, "0002.raw")
-            await anyio.sleep(DAY)
+            await next_night(stage)
             await stage.kill()
 
     def die(name: str, effects: Effects) -> tuple[set[bytes], set[bytes]]:

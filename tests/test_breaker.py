@@ -15,13 +15,12 @@ from immich_sync.sandbox import stored_assets
 from immich_sync.store.database import open_read_only
 from immich_sync.store.dossier import dossier
 from tests.faults.stage import KEY, Stage, simulate, until
-
-DAY = 24 * 3600.0
+from tests.nights import SCAN_AT, first_night, next_night
 
 
 def _setup(stage: Stage) -> Setup:
     setup = stage.setup(album=None)
-    return replace(setup, folders=(replace(setup.folders[0], root_check=600.0),))
+    return replace(setup, folders=(replace(setup.folders[0], root_check=600.0, scan_at=SCAN_AT),))
 
 
 async def _synced(stage: Stage, engine: Engine, count: int) -> None:
@@ -57,7 +56,7 @@ def test_many_changed_files_wait_and_new_ones_go_on(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)) as engine:
             await anyio.sleep(600)
             stage.disk.write(b"new.raw", b"new", stage.clock.now())
-            await anyio.sleep(DAY)
+            await first_night(stage)
             slipped = len(stored_assets(stage.server)) - 60 - 1
             said = await status.of(engine, since=0.0)
         async with stage.daemon(_setup(stage)) as engine:  # and a restart forgets nothing of it
@@ -147,10 +146,10 @@ def test_forgotten_files_need_no_upload_when_they_come_back(tmp_path: Path) -> N
             files = dict(stage.disk.files)
             for name in list(files)[1:]:
                 stage.disk.remove(name)
-            await anyio.sleep(DAY)
+            await first_night(stage)
             stage.disk.files.update(files)
             stage.disk.overflow()
-            await anyio.sleep(DAY)
+            await next_night(stage)
             uploads = sum(
                 one.method == "POST" and one.path == "/api/assets" for one in stage.server.requests
             )
@@ -169,9 +168,9 @@ def test_a_folder_that_is_an_external_library_waits(tmp_path: Path) -> None:
             stage.server.add_library_asset(f"/mnt/nas/d/p{number:04}.raw")
         there = len(stored_assets(stage.server))
         async with stage.daemon(_setup(stage)):
-            await anyio.sleep(DAY)
+            await first_night(stage)
         async with stage.daemon(_setup(stage)) as engine:
-            await anyio.sleep(DAY)
+            await next_night(stage)
             before = len(stored_assets(stage.server)) - there
             said = await status.of(engine, since=0.0)
         async with stage.daemon(_setup(stage)) as engine:
@@ -203,7 +202,7 @@ def test_a_key_that_may_not_look_holds_nothing_up(tmp_path: Path) -> None:
         stage.disk.write(b"p0000.raw", b"photo", stage.clock.now())
         stage.server.add_library_asset("/mnt/nas/p0000.raw")
         async with stage.daemon(_setup(stage)):
-            await anyio.sleep(DAY)
+            await first_night(stage)
             return len(stored_assets(stage.server))
 
     assert simulate(scenario, seed=6) == 2

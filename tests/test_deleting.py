@@ -1,4 +1,4 @@
-"""Days of an engine on a simulated machine, on which people delete, and disks go away."""
+"""Evenings of an engine on a simulated machine, on which people delete, and disks go away."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,8 +20,8 @@ from immich_sync.store.tombstones import FILE
 from tests.faults.memory_disk import volume
 from tests.faults.mortality import Effects
 from tests.faults.stage import KEY, Stage, simulate, until
+from tests.nights import DAY, SCAN_AT, first_night
 
-DAY = 24 * 3600.0
 WAIT = 600.0
 """Seconds that a file stays gone before that counts."""
 SOON = 180.0
@@ -33,7 +33,7 @@ def _setup(stage: Stage, *, on_delete: str = "trash", **rules: object) -> Setup:
     folder = replace(
         setup.folders[0],
         on_delete=on_delete,
-        **{"root_check": 600.0, "delete_after": WAIT, **rules},  # type: ignore[arg-type]
+        **{"root_check": 600.0, "scan_at": SCAN_AT, "delete_after": WAIT, **rules},  # type: ignore[arg-type]
     )
     return replace(setup, folders=(folder,))
 
@@ -111,7 +111,7 @@ def test_deletions_are_ignored_unless_asked_for(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage, on_delete="ignore")) as engine:
             await _synced(stage, engine, 2)
             stage.disk.remove(b"d/p0001.raw")
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
             return _deletions(stage), _alive(stage)
 
     assert simulate(scenario, seed=2) == (0, ["p0000.raw", "p0001.raw"])
@@ -200,7 +200,7 @@ def _remove_mount_point(stage: Stage) -> None:
 def test_a_disk_that_goes_away_deletes_nothing(
     tmp_path: Path, go: Callable[[Stage], None], first: float
 ) -> None:
-    """Not at once, not after days, and not what was deleted just before; that waits for it."""
+    """Not at once, not in the night, and not what was deleted just before; that waits for it."""
 
     async def scenario() -> tuple[int, list[str], list[str]]:
         stage = Stage(7, tmp_path)
@@ -211,7 +211,7 @@ def test_a_disk_that_goes_away_deletes_nothing(
             await anyio.sleep(5 + first)
             go(stage)
             stage.disk.overflow()
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
             away = _deletions(stage)
             stage.disk.mounted, stage.disk.missing = home, False
             await anyio.sleep(3 * WAIT)
@@ -254,7 +254,7 @@ def test_a_file_that_comes_back_is_in_immich_again(
             gone = _trashed(stage)
             if purged:
                 _purge(stage)
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
         if forgetful:
             _lose_the_state(tmp_path)
         async with stage.daemon(_setup(stage)) as engine:
@@ -282,7 +282,7 @@ def test_what_we_trashed_is_missed_by_nobody(tmp_path: Path) -> None:
             await anyio.sleep(SOON)
             trashed = len(_trashed(stage))
             _purge(stage)
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
             stones = read((tmp_path / FILE).read_bytes().splitlines(keepends=True))
             return trashed, await _problems(engine), sorted({one.why.value for one in stones})
 
@@ -299,7 +299,7 @@ def test_much_gone_at_once_waits_for_a_person(tmp_path: Path) -> None:
             for number in range(30):  # slower than any single listing
                 stage.disk.remove(b"d/p%04d.raw" % number)
                 await anyio.sleep(5)
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
             before, said = _deletions(stage), await status.of(engine, since=0.0)
         async with stage.daemon(_setup(stage)) as engine:  # and a restart forgets nothing of it
             await anyio.sleep(2 * WAIT)
@@ -317,7 +317,7 @@ def test_much_gone_at_once_waits_for_a_person(tmp_path: Path) -> None:
 
 
 def test_a_breaker_resets_when_all_is_back(tmp_path: Path) -> None:
-    """A subdirectory that was away for a day asks for no word; one that is deleted later does."""
+    """A subdirectory that was away for hours asks for no word; one that is deleted later does."""
 
     async def scenario() -> tuple[bool, dict[str, str], int, int]:
         stage = Stage(12, tmp_path)
@@ -325,7 +325,7 @@ def test_a_breaker_resets_when_all_is_back(tmp_path: Path) -> None:
             await _synced(stage, engine, 40)
             away = {one: stage.disk.files.pop(one) for one in list(stage.disk.files)[:20]}
             stage.disk.overflow()
-            await anyio.sleep(DAY)
+            await first_night(stage)
             tripped = "deletions" in await _problems(engine)
             stage.disk.files.update(away)
             stage.disk.overflow()
@@ -351,7 +351,7 @@ def test_half_of_it_back_is_no_word(tmp_path: Path) -> None:
             await anyio.sleep(2 * WAIT)
             stage.disk.files.update({one: away[one] for one in names[:15]})
             stage.disk.overflow()
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
             return _deletions(stage)
 
     assert simulate(scenario, seed=13) == 0
@@ -459,7 +459,7 @@ def test_a_live_photo_goes_as_one(tmp_path: Path, *, joined: bool) -> None:
             await anyio.sleep(2 * WAIT)
             trashed = _trashed(stage)
             _purge(stage)
-            await anyio.sleep(2 * DAY)
+            await first_night(stage)
             return half, trashed, _alive(stage), await _problems(engine)
 
     half, trashed, alive, problems = simulate(scenario, seed=20)
@@ -476,7 +476,7 @@ def test_a_moving_part_alone_is_not_deleted(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)) as engine:
             await _live_photo(stage, engine, samples, joined=True)
             stage.disk.remove(b"d/IMG_0042.MOV")
-            await anyio.sleep(DAY)
+            await first_night(stage)
             return _deletions(stage), _alive(stage)
 
     assert simulate(scenario, seed=21) == (0, ["IMG_0042.HEIC", "IMG_0042.MOV", "p0000.raw"])
@@ -537,7 +537,7 @@ def test_a_newer_server_is_told_to_delete_nothing(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 2)
             stage.disk.remove(b"d/p0001.raw")
-            await anyio.sleep(DAY)
+            await first_night(stage)
             return _deletions(stage)
 
     assert simulate(scenario, seed=22) == 0
@@ -552,7 +552,7 @@ def test_a_paused_folder_deletes_nothing(tmp_path: Path) -> None:
             await _synced(stage, engine, 2)
             await Orders(engine).handle(Request("pause"))
             stage.disk.remove(b"d/p0001.raw")
-            await anyio.sleep(DAY)
+            await first_night(stage)
             paused = _deletions(stage)
             await Orders(engine).handle(Request("resume"))
             await anyio.sleep(SOON)
@@ -573,7 +573,7 @@ def test_no_longer_asked_for_is_forgotten(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage, on_delete="ignore")):
             await anyio.sleep(60)
         async with stage.daemon(_setup(stage)):
-            await anyio.sleep(DAY)
+            await first_night(stage)
         return _deletions(stage)
 
     assert simulate(scenario, seed=24) == 0

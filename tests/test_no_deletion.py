@@ -15,8 +15,8 @@ from immich_sync.orders import Orders
 from immich_sync.sandbox import Status, stored_assets
 from tests.faults.memory_disk import volume
 from tests.faults.stage import Stage, simulate, until
+from tests.nights import DAY, SCAN_AT, first_night
 
-DAY = 24 * 3600.0
 WAIT = 600.0
 """Seconds that a file stays gone before that counts."""
 SOON = 180.0
@@ -25,7 +25,13 @@ SOON = 180.0
 
 def _setup(stage: Stage, **rules: object) -> Setup:
     setup = stage.setup(album=None)
-    wanted = {"on_delete": "trash", "root_check": 600.0, "delete_after": WAIT, **rules}
+    wanted = {
+        "on_delete": "trash",
+        "root_check": 600.0,
+        "scan_at": SCAN_AT,
+        "delete_after": WAIT,
+        **rules,
+    }
     folder = replace(setup.folders[0], **wanted)  # type: ignore[arg-type]
     return replace(setup, folders=(folder,))
 
@@ -150,7 +156,7 @@ def test_what_a_new_disk_lacks_was_not_deleted(tmp_path: Path) -> None:
             copy.files.update(list(stage.disk.files.items())[2:])
             stage.disk.mounted = copy
             stage.disk.overflow()
-            await anyio.sleep(DAY)
+            await first_night(stage)
             stage.disk.remove(b"d/p0030.raw")
             await anyio.sleep(WAIT + SOON)
             return _trashed(stage)
@@ -195,7 +201,7 @@ def test_what_is_no_longer_looked_at_is_not_deleted(tmp_path: Path) -> None:
             first, problems = _trashed(stage), set(await _problems(engine))
             for number in range(120):
                 stage.disk.remove(b"old/deep/p%04d.raw" % number)
-            await anyio.sleep(DAY)
+            await first_night(stage)
             return first, problems, _trashed(stage)
 
     assert simulate(scenario, seed=8) == (["p0002.raw"], set(), ["p0002.raw"])
@@ -209,7 +215,7 @@ def test_a_link_in_its_place_is_no_deletion(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)) as engine:
             await _synced(stage, engine, 5)
             stage.disk.replace_by_link(b"d/p0001.raw")
-            await anyio.sleep(DAY)
+            await first_night(stage)
             return _trashed(stage)
 
     assert simulate(scenario, seed=9) == []
@@ -225,7 +231,7 @@ def test_what_the_server_refuses_stays_and_is_not_asked_for_again(tmp_path: Path
             refusal = Status(400, message="Not found or no asset.delete access")
             rule = stage.faults.add(refusal, method="DELETE", path="/api/assets")
             stage.disk.remove(b"d/p0001.raw")
-            await anyio.sleep(DAY)
+            await first_night(stage)
             return rule.fired, _trashed(stage)
 
     assert simulate(scenario, seed=10) == (1, [])

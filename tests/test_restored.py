@@ -14,15 +14,18 @@ from immich_sync.sandbox import stored_assets
 from immich_sync.store.backup import write_backup
 from immich_sync.store.restoring import restore
 from tests.faults.stage import Stage, simulate, until
+from tests.nights import LONG, SCAN_AT, first_night, next_night
 
-DAY = 24 * 3600.0
 CHECKS = "/api/assets/bulk-upload-check"
 
 
 def _setup(stage: Stage) -> Setup:
     """A folder whose deletions reach Immich."""
     setup = stage.setup()
-    return replace(setup, folders=(replace(setup.folders[0], on_delete="trash"),))
+    return replace(
+        setup,
+        folders=(replace(setup.folders[0], on_delete="trash", root_check=600.0, scan_at=SCAN_AT),),
+    )
 
 
 async def _synced(stage: Stage, engine: Engine, count: int) -> None:
@@ -61,7 +64,7 @@ def test_what_went_before_a_restore_is_trashed_by_nobody(tmp_path: Path) -> None
         setup = _setup(stage)
         async with stage.daemon(setup) as engine:
             await _synced(stage, engine, 30)
-            await anyio.sleep(DAY)
+            await first_night(stage)
             stage.disk.remove(b"d/0000.raw")
             await until(lambda: _marks(stage)[2] == 1, within=300)
             write_backup(stage.path, tmp_path / "kept.tar", now=stage.clock.now(), version="1")
@@ -69,11 +72,12 @@ def test_what_went_before_a_restore_is_trashed_by_nobody(tmp_path: Path) -> None
         restore(stage.path, tmp_path / "kept.tar", now=stage.clock.now())
         marks.append(_marks(stage))
         async with stage.daemon(setup):
-            await anyio.sleep(DAY)
+            await anyio.sleep(LONG)
+            await next_night(stage)
             marks.append(_marks(stage))
             trashed.append(_trashed(stage))
             stage.disk.remove(b"d/0002.raw")
-            await anyio.sleep(DAY)
+            await anyio.sleep(LONG)
             trashed.append(_trashed(stage))
         return trashed, marks
 
@@ -98,10 +102,10 @@ def test_until_the_audit_nothing_is_deleted(tmp_path: Path) -> None:
         async with stage.daemon(setup) as engine:
             await until(lambda: _marks(stage)[:2] == (1, 0), within=60)
             stage.disk.remove(b"d/0003.raw")
-            await anyio.sleep(DAY)
+            await first_night(stage)
             early, why = _trashed(stage), engine.links["default"].deletions_forbidden
             stage.faults.remove(refusing)
-            await anyio.sleep(DAY)
+            await anyio.sleep(LONG)
             return early, why, _trashed(stage)
 
     (tmp_path / "stage").mkdir()
