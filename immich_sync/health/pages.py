@@ -5,12 +5,16 @@ Its own module because it knows what the program is and nothing of sockets.
 
 import json
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from immich_sync.health import readiness
 from immich_sync.health.door import Asked, Page
-from immich_sync.health.metrics import Metrics
 from immich_sync.observing import Observer
 from immich_sync.pulse import ALIVE_WITHIN, turns
+
+if TYPE_CHECKING:
+    from immich_sync.health.metrics import Metrics
 
 
 class Pages:
@@ -18,7 +22,13 @@ class Pages:
 
     def __init__(self, observer: Callable[[], Observer]) -> None:
         self._observer = observer
-        self._metrics = Metrics()
+
+    @cached_property
+    def _metrics(self) -> "Metrics":
+        """Imported when they are first asked for, since most never are."""
+        from immich_sync.health.metrics import Metrics  # noqa: PLC0415 -- a twelfth of the start
+
+        return Metrics()
 
     async def answer(self, asked: Asked) -> Page:
         """The page of this path."""

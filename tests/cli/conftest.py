@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stories.scene import AS_INSTALLED
+
 KEY = "a-key-for-the-sandbox"
 COMMAND = (sys.executable, "-m", "immich_sync")
 
@@ -31,7 +33,11 @@ class Shell:
     def __init__(self, home: Path) -> None:
         self.home = home
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        self.environment = kept | {"HOME": str(home), "PYTHONWARNINGS": "error"}
+        self.environment = kept | {
+            "HOME": str(home),
+            "PYTHONWARNINGS": "error",
+            "PYTHONPATH": str(AS_INSTALLED),
+        }
 
     def run(self, *words: str, **variables: str) -> Ended:
         """A command until it ends."""

@@ -37,6 +37,8 @@ PATIENCE = 30.0
 MARKER = "marker-"
 """How the names of files begin that only mark a moment; `Server` does not count them as assets."""
 UPLOADS = "/api/assets"
+AS_INSTALLED = Path(__file__).parent.parent / "as_installed"
+"""Stands before the environment's packages, and hides what is only there for tests."""
 _GLANCE, _GLANCES = 0.02, 0.15
 _COMMENT = 0xFFFD  # the longest comment that fits into a JPEG's segment
 
@@ -357,9 +359,10 @@ class Story:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, without what would configure a daemon."""
+    """This process's environment, without what would configure a daemon, or only tests need."""
     foreign = ("IMMICH_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | {"PYTHONPATH": str(AS_INSTALLED)}
 
 
 def _is_marker(name: str) -> bool:
