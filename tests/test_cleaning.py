@@ -23,9 +23,10 @@ from immich_sync.store.database import Database, open_read_only
 from tests.faults.memory_disk import ASIDE
 from tests.faults.mortality import Effects
 from tests.faults.stage import Stage, simulate, until
+from tests.nights import SCAN_AT, next_night
 
-DAY = 4 * 3600.0
-"""Short ones: simulated seconds cost real ones."""
+DAY = 3600.0
+"""Short ones: simulated hours cost real seconds."""
 YEAR = 365 * 86_400.0
 AFTER = 2 * DAY
 """Seconds that a file lies still before it is cleaned away."""
@@ -38,7 +39,13 @@ def _setup(stage: Stage, how: str = "quarantine", **rules: object) -> Setup:
         setup.folders[0],
         after_upload=how,
         quarantine_dir=ASIDE if how == "quarantine" else b"",
-        **{"cleanup_after": AFTER, "root_check": 1800.0, "quarantine_for": 4 * DAY, **rules},  # type: ignore[arg-type] # any of its fields
+        **{
+            "cleanup_after": AFTER,
+            "root_check": 600.0,
+            "scan_at": SCAN_AT,
+            "quarantine_for": 4 * DAY,
+            **rules,
+        },  # type: ignore[arg-type] # any of its fields
     )
     return replace(setup, folders=(folder,))
 
@@ -145,9 +152,9 @@ def test_what_is_not_as_it_was_proved_stays(
         stage = Stage(1, tmp_path)
         async with stage.daemon(_setup(stage, "delete")) as engine:
             await _synced(stage, engine)
-            await anyio.sleep(AFTER - 3600.0)
+            await anyio.sleep(AFTER - DAY)
             await happened(stage)
-            await anyio.sleep(DAY)
+            await anyio.sleep(2 * DAY)
             assert b"d/0.raw" in _here(stage)
             assert (b"d/1.raw" in _here(stage)) == (happened is _given_to_syncthing)
 
@@ -169,7 +176,7 @@ def test_a_clock_that_jumps_ahead_cleans_nothing(tmp_path: Path) -> None:
         async with stage.daemon(_setup(stage)):
             await anyio.sleep(DAY / 4)
             assert len(_here(stage)) == 2
-            await anyio.sleep(DAY)
+            await anyio.sleep(2 * DAY)  # what passed since the clock was last noted is lost
             assert _here(stage) == []
 
     simulate(scenario, seed=1)
@@ -242,12 +249,13 @@ def test_a_live_photo_goes_together_or_not_at_all(tmp_path: Path, half: str) -> 
         _live_photo(stage, tmp_path / "samples")
         async with stage.daemon(_setup(stage, album="all")):
             await until(lambda: len(stored_assets(stage.server)) == 2, within=900)
-            await anyio.sleep(AFTER - 3600.0)
+            await anyio.sleep(AFTER - DAY)
             _trash(stage, half)
-            await anyio.sleep(DAY)
+            await anyio.sleep(2 * DAY)
             assert len(_here(stage)) == 2
             stage.server.assets.put(replace(_stored(stage, half), trashed_at=None))
-            await anyio.sleep(86_400.0 + AFTER + DAY)  # the daily audit sees that it is back
+            await next_night(stage)  # its audit sees that it is back
+            await anyio.sleep(AFTER + DAY)
             assert (_here(stage), len(_aside(stage))) == ([], 2)
 
     simulate(scenario, seed=1)
@@ -287,8 +295,8 @@ def test_nothing_in_quarantine_is_written_over(tmp_path: Path) -> None:
 async def _cleaned_pair(stage: Stage, how: str) -> None:
     """A life in which a live photo with its sidecar is cleaned away."""
     async with anyio.create_task_group() as tasks:
-        stage.start(tasks, _setup(stage, how, cleanup_after=900.0, quarantine_for=YEAR))
-        await anyio.sleep(2400.0)
+        stage.start(tasks, _setup(stage, how, cleanup_after=300.0, quarantine_for=YEAR))
+        await anyio.sleep(900.0)
         await stage.stop()
 
 
@@ -419,7 +427,8 @@ def test_the_status_counts_what_was_cleaned(tmp_path: Path) -> None:
             await _synced(stage, engine)
             await anyio.sleep(AFTER + DAY)
             stage.server.erase(_stored(stage, "0.raw"))
-            await anyio.sleep(86_400.0 + DAY)
+            await next_night(stage)
+            await anyio.sleep(DAY)
             said = await status.of(engine, since=0.0)
             [folder] = said.folders
             assert (folder.files, folder.cleaned, folder.quarantined) == (0, 2, 2)
