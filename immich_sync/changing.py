@@ -42,9 +42,7 @@ class Changing:
         """Let go what need not wait any more, until cancelled."""
         while True:
             for folder in self._folders:
-                standing = await self._world.store(breakers.standing, folder)
-                held = await self._world.store(changes.is_any_held, folder)
-                if held or Breaker.CHANGES in standing:
+                if await self._world.store(changes.is_waiting, folder):
                     await self._weigh(folder)
             await anyio.sleep(GLANCE)
 

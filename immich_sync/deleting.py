@@ -93,6 +93,7 @@ class Deleter:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.tripped: set[FolderId] = set()  # folders of which a person has to speak first
+        self._weighed = False  # whether that is known of all folders, since the start
         self._trouble = ""
         self._unlisted = ""
         self._given = deletions
@@ -108,10 +109,13 @@ class Deleter:
         return self._unlisted or self._trouble
 
     async def run(self) -> None:
-        """Look every minute, or more often where less is to be waited for, until cancelled."""
+        """Look every minute, or more often where less is to be waited for, until cancelled.
+
+        Without a folder whose deletions reach Immich, only until what was begun once is settled.
+        """
         waits = (one.folder.delete_after for one in self._given.folders.values())
         glance = min(GLANCE, max(LEAST, min(waits, default=GLANCE) / 4))
-        while True:
+        while self._given.folders or await self._is_any_open():
             try:
                 await self._look()
             except (NotImmich, Refused) as trouble:  # of what is asked for: uploads may go on
@@ -123,6 +127,7 @@ class Deleter:
             except Exception:
                 log.exception("deletions_failed", account=self._given.name)
             await self._wanted.heard(glance)
+        await self._reset_all()
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:
@@ -155,7 +160,7 @@ class Deleter:
         store, account = self._world.store, self._given.account
         if self._given.folders:
             await self._elapsed.look()  # before anything departs, or a jump is not known for one
-        if not await store(departures.is_any_open, account):
+        if not await self._is_any_open():
             await self._reset_all()
             return
         if not self._all_listed():
@@ -173,11 +178,15 @@ class Deleter:
             wait = max(wait, SETTLING) if unrest is Unrest.SETTLING else wait
             await self._look_at(folder_id, mirrored, wait)
 
+    async def _is_any_open(self) -> bool:
+        return await self._world.store(departures.is_any_open, self._given.account)
+
     async def _reset_all(self) -> None:
         self._trouble = self._unlisted = ""
-        for folder in self._given.folders:
+        for folder in tuple(self.tripped if self._weighed else self._given.folders):
             if Breaker.DELETIONS in await self._world.store(breakers.standing, folder):
                 await self._weigh(folder)
+        self._weighed = True
 
     async def _look_at(self, folder_id: FolderId, mirrored: Mirrored, wait: float) -> None:
         tripped = await self._weigh(folder_id)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+from immich_sync.core.breaker import Breaker
 from immich_sync.core.types import AssetId, Checksum, FolderId, Hold, Place, Priority
 from immich_sync.store.database import Database
 from immich_sync.store.rows import key
@@ -56,6 +57,15 @@ def is_any_held(database: Database, folder: FolderId) -> bool:
     """Whether a file of the folder waits because so many changed. Raises StateTrouble."""
     with database.reading() as connection:
         return connection.execute(_ANY_HELD, (folder,)).fetchone() is not None
+
+
+def is_waiting(database: Database, folder: FolderId) -> bool:
+    """Whether one is held, or the breaker has tripped over some. Raises StateTrouble."""
+    with database.reading() as connection:
+        tripped = connection.execute(_TRIPPED, (folder, Breaker.CHANGES.value)).fetchone()
+        return (
+            tripped is not None or connection.execute(_ANY_HELD, (folder,)).fetchone() is not None
+        )
 
 
 def counts(database: Database, folder: FolderId, since: float, at_most: int) -> Counts:
@@ -118,6 +128,8 @@ _ANY_HELD = """
 SELECT 1 FROM file WHERE dismissed = 0 AND (hold IS NOT NULL OR incomplete = 1)
     AND hold = 'changed' AND folder = ? LIMIT 1
 """
+
+_TRIPPED = "SELECT 1 FROM breaker WHERE folder = ? AND kind = ?"
 
 _COUNTS = """
 SELECT
