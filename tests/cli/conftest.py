@@ -1,4 +1,4 @@
-"""The command as people run it, in a process of its own."""
+"""The command as people run it, in a process of its own, or in this one."""
 
 import json
 import os
@@ -12,19 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.inside import Ended, Inside
 from tests.stories.scene import AS_INSTALLED
 
 KEY = "a-key-for-the-sandbox"
 COMMAND = (sys.executable, "-m", "immich_sync")
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Shell:
@@ -81,6 +73,14 @@ class Server:
 def shell(tmp_path: Path) -> Shell:
     """A shell whose home is this test's own folder."""
     return Shell(tmp_path)
+
+
+@pytest.fixture
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Inside:
+    """The command line in this process, with this test's own folder as its home."""
+    return Inside(tmp_path / "home", monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")

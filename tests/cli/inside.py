@@ -4,12 +4,21 @@ Its own module because fixtures cannot be typed by those who use them.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from immich_sync.cli import main
-from tests.cli.conftest import Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Inside:

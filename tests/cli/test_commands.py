@@ -14,6 +14,7 @@ import pytest
 from immich_sync import __version__
 from immich_sync.sandbox.sample_files import copy_samples
 from tests.cli.conftest import COMMAND, Server, Shell
+from tests.cli.inside import Inside
 
 CONFIGURED = Callable[..., Path]
 
@@ -100,15 +101,17 @@ def test_what_is_no_immich_is_code_3(shell: Shell, configured: CONFIGURED, serve
     assert "Traceback" not in ended.err
 
 
-def test_a_folder_is_synced_once(shell: Shell, configured: CONFIGURED, tmp_path: Path) -> None:
+def test_a_folder_is_synced_once(
+    shell: Shell, inside: Inside, configured: CONFIGURED, tmp_path: Path
+) -> None:
     """Before: the dry run says what would be done. Then `run --once`. After: nothing is left."""
     file = str(configured('album = "{parent}"\nignore = ["Screenshots/"]\n'))
     copy_samples(tmp_path / "photos")
 
-    before = shell.run("run", "--dry-run", "--json", "--config", file)
+    before = inside.run("run", "--dry-run", "--json", "--config", file)
     once = shell.run("run", "--once", "--timeout", "40s", "--config", file)
-    status = json.loads(shell.run("status", "--json", "--config", file).out)
-    after = shell.run("run", "--dry-run", "--config", file)
+    status = json.loads(inside.run("status", "--json", "--config", file).out)
+    after = inside.run("run", "--dry-run", "--config", file)
 
     rehearsed = json.loads(before.out)["folders"][0]
     assert (rehearsed["files"], rehearsed["to_upload"] + rehearsed["already_there"]) == (9, 9)
@@ -119,14 +122,14 @@ def test_a_folder_is_synced_once(shell: Shell, configured: CONFIGURED, tmp_path:
 
 
 def test_a_dry_run_warns_of_an_open_key(
-    shell: Shell, configured: CONFIGURED, tmp_path: Path
+    inside: Inside, configured: CONFIGURED, tmp_path: Path
 ) -> None:
     """As `run` does, since this is what people do first; a file of their own is no matter."""
     file = str(configured())
     (tmp_path / "key").chmod(0o644)
-    warned = shell.run("run", "--dry-run", "--config", file)
+    warned = inside.run("run", "--dry-run", "--config", file)
     (tmp_path / "key").chmod(0o600)
-    content = shell.run("run", "--dry-run", "--config", file)
+    content = inside.run("run", "--dry-run", "--config", file)
 
     assert (warned.code, content.code) == (0, 0), warned.err
     assert warned.err == (
@@ -135,7 +138,9 @@ def test_a_dry_run_warns_of_an_open_key(
     assert content.err == ""
 
 
-def test_files_are_uploaded_by_hand(shell: Shell, server: Server, tmp_path: Path) -> None:
+def test_files_are_uploaded_by_hand(
+    shell: Shell, inside: Inside, server: Server, tmp_path: Path
+) -> None:
     """The result is JSON with every file; the second time all are there; a missing path fails."""
     copies = copy_samples(tmp_path / "samples")
     (tmp_path / "samples" / "note.txt").write_text("no photo")
@@ -144,8 +149,8 @@ def test_files_are_uploaded_by_hand(shell: Shell, server: Server, tmp_path: Path
     words = ("upload", "--album-name", "By hand", str(tmp_path / "samples"))
 
     first = shell.run(*words, "--json", **known)
-    second = shell.run(*words, **known)
-    missing = shell.run("upload", str(tmp_path / "nowhere.jpg"), **known)
+    second = inside.run(*words, **known)
+    missing = inside.run("upload", str(tmp_path / "nowhere.jpg"), **known)
 
     assert first.code == 0, first.err
     result = json.loads(first.out)
@@ -159,7 +164,7 @@ def test_files_are_uploaded_by_hand(shell: Shell, server: Server, tmp_path: Path
 
 
 def test_a_daemon_answers_its_commands(
-    shell: Shell, configured: CONFIGURED, tmp_path: Path
+    shell: Shell, inside: Inside, configured: CONFIGURED, tmp_path: Path
 ) -> None:
     """It is alive, tells its status, takes orders, and ends with 0 on SIGTERM."""
     file = str(configured())
@@ -168,11 +173,11 @@ def test_a_daemon_answers_its_commands(
         assert any("scanned" in line for line in daemon.stderr)
         check = shell.run("status", "--check", "--config", file)
         status = shell.run("status", "--json", "--config", file)
-        screen = shell.run("status", "--config", file)
-        retry = shell.run("retry", "--all", "--config", file)
-        unknown = shell.run("retry", str(tmp_path / "elsewhere.jpg"), "--config", file)
-        scan = shell.run("scan", "photos", "--config", file)
-        approve = shell.run("approve", "nowhere", "--config", file)
+        screen = inside.run("status", "--config", file)
+        retry = inside.run("retry", "--all", "--config", file)
+        unknown = inside.run("retry", str(tmp_path / "elsewhere.jpg"), "--config", file)
+        scan = inside.run("scan", "photos", "--config", file)
+        approve = inside.run("approve", "nowhere", "--config", file)
         second = shell.run("run", "--config", file)
         daemon.send_signal(signal.SIGTERM)
         code = daemon.wait(timeout=20)
@@ -191,20 +196,22 @@ def test_a_daemon_answers_its_commands(
     assert code == 0
 
 
-def test_without_a_daemon_orders_are_declined(shell: Shell, configured: CONFIGURED) -> None:
+def test_without_a_daemon_orders_are_declined(
+    inside: Inside, configured: CONFIGURED, tmp_path: Path
+) -> None:
     """One sentence says how to start one; also when a folder is offline just then."""
     file = configured()
-    shutil.rmtree(shell.home / "photos")
+    shutil.rmtree(tmp_path / "photos")
     said = (
-        f"immich-sync: No daemon is running on the state folder {shell.home / 'state'}; start one"
+        f"immich-sync: No daemon is running on the state folder {tmp_path / 'state'}; start one"
         " with `immich-sync run`.\n"
     )
 
     ended = [
-        shell.run(*words, "--config", str(file))
+        inside.run(*words, "--config", str(file))
         for words in (["retry", "--all"], ["approve", "photos"])
     ]
-    check = shell.run("status", "--check", "--config", str(file))
+    check = inside.run("status", "--check", "--config", str(file))
 
     assert [(one.code, one.out, one.err) for one in ended] == [(1, "", said)] * 2
     assert (check.code, check.out) == (1, "")
@@ -227,14 +234,16 @@ def test_nobody_reading_is_no_error(shell: Shell, configured: CONFIGURED) -> Non
     assert said == ""
 
 
-def test_an_unexpected_error_is_one_sentence(shell: Shell, configured: CONFIGURED) -> None:
+def test_an_unexpected_error_is_one_sentence(
+    inside: Inside, configured: CONFIGURED, tmp_path: Path
+) -> None:
     """A damaged state that `status` trips over shows no traceback, unless it is asked for."""
     file = str(configured())
-    state = shell.home / "state"
+    state = tmp_path / "state"
     state.mkdir()
     (state / "state.db").write_bytes(b"this is no database" * 100)
 
-    ended = shell.run("status", "--config", file)
+    ended = inside.run("status", "--config", file)
 
     assert ended.code == 1
     assert ended.err.startswith("immich-sync: ")

@@ -20,21 +20,24 @@ from immich_sync.store import ledger
 from immich_sync.store.accounts import Kind, ensure_folder
 from immich_sync.store.database import open_database
 from tests.cli.conftest import Server, Shell
+from tests.cli.inside import Inside
 from tests.scene import photo
 
 CONFIGURED = Callable[..., Path]
 NOW = 1_800_000_000.0
 
 
-def test_verify_answers_with_its_code(shell: Shell, configured: CONFIGURED, tmp_path: Path) -> None:
+def test_verify_answers_with_its_code(
+    shell: Shell, inside: Inside, configured: CONFIGURED, tmp_path: Path
+) -> None:
     """1 with a list before, 0 with a yes after; as JSON, and for one folder."""
     file = str(configured())
     (tmp_path / "photos" / "verified.jpg").write_bytes(photo(7001))
 
-    before = shell.run("verify", "--config", file)
+    before = inside.run("verify", "--config", file)
     once = shell.run("run", "--once", "--timeout", "40s", "--config", file)
-    after = shell.run("verify", "photos", "--rehash", "--json", "--config", file)
-    unknown = shell.run("verify", "nowhere", "--config", file)
+    after = inside.run("verify", "photos", "--rehash", "--json", "--config", file)
+    unknown = inside.run("verify", "nowhere", "--config", file)
 
     assert before.code == 1
     assert before.out.endswith("No: 1 gap in 1 file, as listed.\n")
@@ -47,28 +50,28 @@ def test_verify_answers_with_its_code(shell: Shell, configured: CONFIGURED, tmp_
     assert "There is no folder 'nowhere'; there are: photos." in unknown.err
 
 
-def test_a_refused_key_is_code_3(shell: Shell, configured: CONFIGURED, tmp_path: Path) -> None:
+def test_a_refused_key_is_code_3(inside: Inside, configured: CONFIGURED, tmp_path: Path) -> None:
     """There is no answer, so there is neither 0 nor 1."""
     file = configured()
     (tmp_path / "key").write_text("a-key-that-nobody-knows")
 
-    ended = shell.run("verify", "--config", str(file))
+    ended = inside.run("verify", "--config", str(file))
 
     assert (ended.code, ended.out) == (3, "")
     assert "a-key-that-nobody-knows" not in ended.err
 
 
 def test_doctor_answers_with_its_code(
-    shell: Shell, configured: CONFIGURED, tmp_path: Path, server: Server
+    inside: Inside, configured: CONFIGURED, tmp_path: Path, server: Server
 ) -> None:
     """0 if nothing is wrong; 1 with its sentence for a key, or a configuration."""
     file = configured()
     (tmp_path / "photos" / "a.jpg").write_bytes(photo(7002))
-    well = shell.run("doctor", "--json", "--config", str(file))
+    well = inside.run("doctor", "--json", "--config", str(file))
     (tmp_path / "key").write_text("a-key-that-nobody-knows")
-    refused = shell.run("doctor", "--config", str(file))
+    refused = inside.run("doctor", "--config", str(file))
     file.write_text("[sever]\n")
-    wrong = shell.run("doctor", "--config", str(file))
+    wrong = inside.run("doctor", "--config", str(file))
 
     assert well.code == 0, well.out
     assert json.loads(well.out)["healthy"] is True
@@ -81,7 +84,9 @@ def test_doctor_answers_with_its_code(
     assert wrong.out.endswith("1 error.\n")
 
 
-def test_explain_asks_the_daemon_too(shell: Shell, configured: CONFIGURED, tmp_path: Path) -> None:
+def test_explain_asks_the_daemon_too(
+    shell: Shell, inside: Inside, configured: CONFIGURED, tmp_path: Path
+) -> None:
     """Without one it says so; with one, what only that knows; a dismissal is a daemon's affair."""
     file = str(configured('ignore = ["Screenshots/"]\n'))
     path = tmp_path / "photos" / "Screenshots" / "a.jpg"
@@ -90,13 +95,13 @@ def test_explain_asks_the_daemon_too(shell: Shell, configured: CONFIGURED, tmp_p
     new = tmp_path / "photos" / "new.jpg"
     new.write_bytes(photo(7004))
 
-    alone = shell.run("explain", str(new), "--config", file)
+    alone = inside.run("explain", str(new), "--config", file)
     with shell.running(["run", "--config", file]) as daemon:
         assert daemon.stderr is not None
         assert any("scanned" in line for line in daemon.stderr)
-        ignored = shell.run("explain", str(path), "--config", file)
-        asked = shell.run("explain", str(new), "--json", "--config", file)
-        dismissed = shell.run("dismiss", str(new), "--config", file)
+        ignored = inside.run("explain", str(path), "--config", file)
+        asked = inside.run("explain", str(new), "--json", "--config", file)
+        dismissed = inside.run("dismiss", str(new), "--config", file)
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(timeout=20) == 0
 
@@ -110,7 +115,7 @@ def test_explain_asks_the_daemon_too(shell: Shell, configured: CONFIGURED, tmp_p
 
 
 def test_a_file_that_was_given_up_is_dismissed(
-    shell: Shell, configured: CONFIGURED, tmp_path: Path
+    shell: Shell, inside: Inside, configured: CONFIGURED, tmp_path: Path
 ) -> None:
     """It is listed until a person says that it need not be."""
     file = str(configured())
@@ -127,9 +132,9 @@ def test_a_file_that_was_given_up_is_dismissed(
     with shell.running(["run", "--config", file]) as daemon:
         assert daemon.stderr is not None
         assert any("scanned" in line for line in daemon.stderr)
-        before = json.loads(shell.run("status", "--json", "--config", file).out)["problems"]
-        ended = shell.run("dismiss", str(photos / "big.jpg"), "--config", file)
-        after = json.loads(shell.run("status", "--json", "--config", file).out)["problems"]
+        before = json.loads(inside.run("status", "--json", "--config", file).out)["problems"]
+        ended = inside.run("dismiss", str(photos / "big.jpg"), "--config", file)
+        after = json.loads(inside.run("status", "--json", "--config", file).out)["problems"]
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(timeout=20) == 0
 

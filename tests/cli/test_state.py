@@ -1,4 +1,4 @@
-"""`state backup`, `restore` and `check` from outside; no server and no key need be there."""
+"""`state backup`, `restore` and `check` as they are typed; no server and no key need be there."""
 
 import json
 from contextlib import closing
@@ -10,7 +10,7 @@ from immich_sync.core.tombstones import Why
 from immich_sync.core.types import AccountId, Checksum
 from immich_sync.store import tombstones
 from immich_sync.store.database import open_database
-from tests.cli.conftest import Shell
+from tests.cli.inside import Inside
 from tests.store.filling import fill
 
 KEY = "a-key-that-is-nobodys-business"
@@ -30,13 +30,13 @@ def config(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_a_state_is_checked_kept_and_put_back(shell: Shell, config: str, tmp_path: Path) -> None:
+def test_a_state_is_checked_kept_and_put_back(inside: Inside, config: str, tmp_path: Path) -> None:
     """Each says what it did, on standard output, and ends with 0."""
     kept = str(tmp_path / "kept.tar")
-    check = shell.run("state", "check", "--config", config)
-    backup = shell.run("state", "backup", kept, "--config", config)
-    again = shell.run("state", "backup", kept, "--config", config)
-    restore = shell.run("state", "restore", kept, "--config", config)
+    check = inside.run("state", "check", "--config", config)
+    backup = inside.run("state", "backup", kept, "--config", config)
+    again = inside.run("state", "backup", kept, "--config", config)
+    restore = inside.run("state", "restore", kept, "--config", config)
 
     assert (check.code, check.err) == (0, "")
     assert check.out.startswith(f"{tmp_path}/state\n✓ state: Every page can be read.")
@@ -51,10 +51,10 @@ def test_a_state_is_checked_kept_and_put_back(shell: Shell, config: str, tmp_pat
     assert f"What was there before lies in {tmp_path}/state/before-restore-" in restore.out
 
 
-def test_all_of_it_is_json_too(shell: Shell, config: str, tmp_path: Path) -> None:
+def test_all_of_it_is_json_too(inside: Inside, config: str, tmp_path: Path) -> None:
     """With numbers for scripts; and no key in anything."""
     said = [
-        shell.run("state", *words, "--json", "--config", config)
+        inside.run("state", *words, "--json", "--config", config)
         for words in (["check"], ["backup", str(tmp_path / "b.tar")],
                       ["restore", str(tmp_path / "b.tar")])
     ]  # fmt: skip
@@ -68,15 +68,15 @@ def test_all_of_it_is_json_too(shell: Shell, config: str, tmp_path: Path) -> Non
     assert KEY.encode() not in (tmp_path / "b.tar").read_bytes()
 
 
-def test_what_is_wrong_is_code_1(shell: Shell, config: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_code_1(inside: Inside, config: str, tmp_path: Path) -> None:
     """A tombstone that was damaged, then a state that is none: each with its remedy."""
     with (tmp_path / "state" / "tombstones.jsonl").open("ab") as file:
         file.write(b"\0" * 40 + b"\n")
-    stones = shell.run("state", "check", "--config", config)
+    stones = inside.run("state", "check", "--config", config)
     (tmp_path / "state" / "state.db").write_bytes(b"holiday notes" * 99)
-    state = shell.run("state", "check", "--json", "--config", config)
-    backup = shell.run("state", "backup", str(tmp_path / "b.tar"), "--config", config)
-    run = shell.run("state", "check", IMMICH_SYNC_STATE_DIR=str(tmp_path / "nowhere"))
+    state = inside.run("state", "check", "--json", "--config", config)
+    backup = inside.run("state", "backup", str(tmp_path / "b.tar"), "--config", config)
+    run = inside.run("state", "check", IMMICH_SYNC_STATE_DIR=str(tmp_path / "nowhere"))
 
     assert stones.code == 1
     assert "✗ tombstones: 1 lines can be read, 1 are damaged" in stones.out
@@ -89,10 +89,10 @@ def test_what_is_wrong_is_code_1(shell: Shell, config: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("place", ["none/", "none/such/kept.tar"])
 def test_a_backup_into_no_folder_is_refused(
-    place: str, shell: Shell, config: str, tmp_path: Path
+    place: str, inside: Inside, config: str, tmp_path: Path
 ) -> None:
     """Neither a file nor a folder is made of a name that was meant as a folder's."""
-    backup = shell.run("state", "backup", f"{tmp_path}/{place}", "--config", config)
+    backup = inside.run("state", "backup", f"{tmp_path}/{place}", "--config", config)
 
     assert (backup.code, backup.out) == (2, "")
     assert "here is no such folder" in backup.err

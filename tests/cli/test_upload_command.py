@@ -8,19 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ended, Server, Shell
-from tests.cli.inside import Inside
+from tests.cli.conftest import Server, Shell
+from tests.cli.inside import Ended, Inside
 from tests.library import listed, write, write_photo
 
 Upload = Callable[..., Ended]
-
-
-@pytest.fixture
-def inside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Inside:
-    """The command line in this process, with this test's own folder as its home."""
-    return Inside(tmp_path / "home", monkeypatch, capfd)
 
 
 @pytest.fixture
