@@ -75,8 +75,9 @@ class Root:
         """
         before = self.state
         remembered = await self._world.store(accounts.identity, self._id)
-        known = await self._world.store(ledger.file_count, self._id)
         seen, empty = await self._world.blocking(self._looking, self._look)
+        as_ever = seen is not None and not empty and remembered == str(seen)  # then none matter
+        known = 0 if as_ever else await self._world.store(ledger.file_count, self._id)
         facts = RootFacts(seen, remembered, empty, known)
         self.state, self.why = judge(facts)
         if self.state is RootState.DOUBTFUL:

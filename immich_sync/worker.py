@@ -50,6 +50,8 @@ SUSPICIOUS = 3
 """Files whose uploads break, with none accepted in between, that make the server the suspect."""
 LONGEST_REST = 60.0
 """Seconds until the queue is looked at though nobody rang: the wall clock may have jumped."""
+EMPTY_REST = 600.0
+"""The same while nothing waits in it, and no clock makes anything due."""
 AWAY = 30.0
 """Seconds until a file is tried again whose disk, within its folder, is away."""
 BREATH = 0.02
@@ -131,7 +133,7 @@ class Crew:
             while True:
                 wait = await self._hand_out(jobs)
                 self.rounds += 1
-                await self.bell.heard(min(wait, LONGEST_REST))
+                await self.bell.heard(wait)
                 await anyio.sleep(BREATH)
 
     async def _hand_out(self, jobs: MemoryObjectSendStream[Due]) -> float:
@@ -151,7 +153,7 @@ class Crew:
             )  # fmt: skip
         if not due:
             at = await store(queue.next_due, now=now, folders=list(shares), busy=busy, large=large)
-            return LONGEST_REST if at is None else max(0.0, at - now)
+            return EMPTY_REST if at is None else min(LONGEST_REST, max(0.0, at - now))
         for one in due:
             self.busy[one.job.place] = one.job
             if one.is_large:
