@@ -24,7 +24,9 @@ from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
 PATHS = (
     b"DCIM/a.raw", b"DCIM/b.jpg", b"DCIM/c.raw", b"trip/d.jpg", b"trip/e.raw", b"f.raw",
 )  # fmt: skip
-DIRECTORIES = (b"DCIM", b"trip", b"new")
+DIRECTORIES = (b"DCIM", b"trip", b"new", b"many")
+CROWD = tuple(b"many/%02d.raw" % number for number in range(12))
+"""More files than may go or change in passing: the breakers trip."""
 CONTENTS = 4
 """How many different contents there are: few, so that paths share them."""
 UPLOADS = "/api/assets"
@@ -109,6 +111,13 @@ class MoveTree:
 
 
 @dataclass(frozen=True, slots=True)
+class Many:
+    """The whole crowd at once: comes, goes, or is tagged."""
+
+    does: str  # come | go | change
+
+
+@dataclass(frozen=True, slots=True)
 class Sidecar:
     """An XMP beside a photo, whole or still in the writing."""
 
@@ -185,7 +194,24 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """A person wants back all that was cleaned away, and asks until it is there."""
+    """A person wants back all that was cleaned away, and asks until it is there, or once."""
+
+    insists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """The daemon is started with another wish for what is deleted, and for what went up."""
+
+    on_delete: str  # ignore | trash
+    after_upload: str  # keep | quarantine | delete; one of the two at most
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """A person who sees the folder's own disk lie there says that all is right."""
+
+    removed: bool  # what is not on the server any more was removed on purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +264,7 @@ class Rival:
 Deed = (
     Wait | Write | Begin | Finish | Swap | Rename | Link | Delete | MoveTree | Sidecar
     | ChangeDuring | Break | Mount | Overflow | Fail | Mend | Key | Person | Process | Jump
-    | FullDisk | PowerCut | Backup | PutBack | Rotate | Rival | Undo
+    | FullDisk | PowerCut | Backup | PutBack | Rotate | Rival | Undo | Many | Configure | Approve
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import anyio
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.faults.deeds import (
     CONTENTS,
@@ -21,10 +21,12 @@ from tests.faults.deeds import (
     FAULTS,
     PATHS,
     WHERE,
+    Approve,
     Backup,
     Begin,
     Break,
     ChangeDuring,
+    Configure,
     Deed,
     Delete,
     Fail,
@@ -33,6 +35,7 @@ from tests.faults.deeds import (
     Jump,
     Key,
     Link,
+    Many,
     Mend,
     Mount,
     MoveTree,
@@ -46,6 +49,7 @@ from tests.faults.deeds import (
     Rotate,
     Sidecar,
     Swap,
+    Undo,
     Write,
 )
 from tests.faults.ending import settle_down
@@ -60,14 +64,25 @@ LONGEST = 30 * 86400.0
 
 paths, contents = st.sampled_from(PATHS), st.integers(0, CONTENTS - 1)
 trees, which, truth = st.sampled_from(DIRECTORIES), st.integers(0, 3), st.booleans()
-pauses = st.sampled_from((0.0, 0.01, 0.06, 0.3, 1.2, 4.0, 35.0, 700.0))
+pauses = st.sampled_from((0.0, 0.01, 0.06, 0.3, 1.2, 4.0, 8.0, 35.0, 70.0, 700.0))
+wishes = st.sampled_from(
+    (
+        ("ignore", "keep"),
+        ("trash", "keep"),
+        ("ignore", "quarantine"),
+        ("trash", "keep"),
+        ("ignore", "delete"),
+    )
+)
+"""What becomes of the asset of a deleted file, and of a file that went up."""
 whose = st.sampled_from(("state", "server"))
 
 
 class Player:
     """A simulation in a thread; it does one deed at a time, when it is told to."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, on_delete: str, after_upload: str) -> None:
+        self._wish = (on_delete, after_upload)
         self.trace: Trace = []
         self.requests: list[str] = []
         self._deeds: queue.SimpleQueue[tuple[Deed, float] | None] = queue.SimpleQueue()
@@ -105,10 +120,11 @@ class Player:
         self._answers.put(error)
 
     async def _scenario(self, seed: int, folder: Path) -> None:
-        async with playing(seed, folder) as play:
+        on_delete, after_upload = self._wish
+        async with playing(seed, folder, on_delete=on_delete, after_upload=after_upload) as play:
             with anyio.fail_after(LONGEST):
                 await self._obey(play)
-                await settle_down(play)
+                await settle_down(play, spotless=False)
             self.trace = play.stage.trace
             self.requests = [f"{r.method} {r.path} {r.status}" for r in play.stage.server.requests]
 
@@ -129,6 +145,8 @@ class Machine(RuleBasedStateMachine):
         self._player: Player | None = None
         self._failed = False
         self._1970 = False
+        self._many = False  # whether there were so many files that a breaker may trip
+        self._cleans = False  # whether anything was to be cleaned away
 
     def _do(self, deed: Deed, pause: float) -> None:
         assert self._player is not None
@@ -138,10 +156,29 @@ class Machine(RuleBasedStateMachine):
             self._failed = True
             raise
 
-    @initialize(seed=st.integers(0, 9999), path=paths, content=contents, pause=pauses)
-    def begins(self, *, seed: int, path: bytes, content: int, pause: float) -> None:
-        """A photo is there."""
-        self._player = Player(seed)
+    @initialize(
+        seed=st.integers(0, 9999),
+        wish=wishes,
+        many=truth,
+        path=paths,
+        content=contents,
+        pause=pauses,
+    )
+    def begins(
+        self,
+        *,
+        seed: int,
+        wish: tuple[str, str],
+        many: bool,
+        path: bytes,
+        content: int,
+        pause: float,
+    ) -> None:
+        """A photo is there, or a whole crowd as well."""
+        self._player = Player(seed, *wish)
+        self._cleans = wish[1] != "keep"
+        if many:
+            self.many_come(pause=0.0)
         self._do(Write(path, content), pause)
 
     def teardown(self) -> None:
@@ -296,3 +333,32 @@ class Machine(RuleBasedStateMachine):
         """It is 1970, as on a NAS without a battery; or the true time again."""
         self._1970 = not self._1970
         self._do(Jump((1.0 - 2 * self._1970) * (EPOCH - 86400.0)), pause)
+
+    @rule(wish=wishes, pause=pauses)
+    def is_configured(self, *, wish: tuple[str, str], pause: float) -> None:
+        """Another wish for what is deleted here, or for what went up."""
+        self._cleans = self._cleans or wish[1] != "keep"
+        self._do(Configure(*wish), pause)
+
+    @precondition(lambda self: self._cleans)
+    @rule(pause=pauses)
+    def cleanup_is_undone(self, *, pause: float) -> None:
+        """A person wants back what was cleaned away."""
+        self._do(Undo(insists=False), pause)
+
+    @rule(removed=truth, pause=pauses)
+    def folder_is_approved(self, *, removed: bool, pause: float) -> None:
+        """A person says that all is right, whether anybody asked or not."""
+        self._do(Approve(removed), pause)
+
+    @rule(pause=pauses)
+    def many_come(self, *, pause: float) -> None:
+        """So many files are there that a breaker may trip."""
+        self._many = True
+        self._do(Many("come"), pause)
+
+    @precondition(lambda self: self._many)
+    @rule(does=st.sampled_from(("go", "change")), pause=pauses)
+    def many_go_or_change(self, *, does: str, pause: float) -> None:
+        """A hand slips, or a tagger runs over them all."""
+        self._do(Many(does), pause)

@@ -154,8 +154,9 @@ class MortalTransport(httpx.AsyncBaseTransport):
 
 
 async def moment(chance: random.Random | None) -> None:
-    """Others get their turn; with a chance, some virtual milliseconds pass now and then."""
-    if chance is not None and (draw := chance.random()) < 0.3:
-        await anyio.sleep(draw * draw * 0.3)
-    else:
+    """Others get their turn; with a chance, only often, and now and then virtual time passes."""
+    draw = 0.4 if chance is None else chance.random()
+    if draw < 0.15:
+        await anyio.sleep(draw * draw * 1.2)
+    elif draw < 0.5:
         await anyio.lowlevel.checkpoint()

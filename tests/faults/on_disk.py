@@ -5,6 +5,7 @@ Its own module because these deeds need nothing but the disk, and a witness of w
 
 from immich_sync.core.types import Evidence
 from tests.faults.deeds import (
+    CROWD,
     Begin,
     Break,
     ChangeDuring,
@@ -12,6 +13,7 @@ from tests.faults.deeds import (
     Delete,
     Finish,
     Link,
+    Many,
     MoveTree,
     Overflow,
     Rename,
@@ -38,8 +40,30 @@ def handle(stage: Stage, witness: Witness, deed: Deed) -> None:
             (disk.broken.discard if mended else disk.broken.add)(path)
         case Overflow(silent):
             disk.overflow(silent=silent)
+        case Many(does):
+            _handle_many(stage, witness, does)
         case _:
             _handle_files(disk, deed, stage.clock.now())
+
+
+def _handle_many(stage: Stage, witness: Witness, does: str) -> None:
+    disk, now = stage.disk, stage.clock.now()
+    there = [path for path in CROWD if path in disk.files]
+    match does:
+        case "come":
+            for number, path in enumerate(CROWD):
+                disk.write(path, bytes_of(path, 100 + number), now)
+        case "go":
+            witness.many_go(disk.files, there)
+            for path in there:
+                disk.remove(path)
+        case "change":
+            data = {path: disk.files[path].data + b"tagged" for path in there}
+            witness.many_change(disk.files, data)
+            for path, tagged in data.items():
+                disk.rewrite(path, tagged, now)
+        case _:
+            raise AssertionError(does)
 
 
 def _handle_files(disk: MemoryDisk, deed: Deed, now: float) -> None:
@@ -75,4 +99,4 @@ def _handle_files(disk: MemoryDisk, deed: Deed, now: float) -> None:
 def _change(stage: Stage, witness: Witness, path: bytes, content: int) -> None:
     if path in stage.disk.files:
         stage.disk.rewrite(path, bytes_of(path, content), stage.clock.now())
-        witness.look(stage.disk.files)
+        witness.look(stage.disk.files, home=False)

@@ -27,6 +27,7 @@ def act(server: State, witness: Witness, deed: Person) -> None:
             witness.others.add(asset_id)
         case "trash" if one is not None and one.trashed_at is None:
             witness.touched.add(one.checksum)
+            witness.trashed_by_person.add(one.id)
             server.assets.put(replace(one, trashed_at=stamp))
         case "restore" if one is not None:
             server.assets.put(replace(one, trashed_at=None))

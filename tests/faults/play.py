@@ -21,7 +21,9 @@ from immich_sync.orders import Orders
 from immich_sync.sandbox.records import Album, AlbumUser
 from tests.faults import on_disk, on_server, on_state
 from tests.faults.deeds import (
+    Approve,
     Backup,
+    Configure,
     Deed,
     Fail,
     FullDisk,
@@ -39,14 +41,17 @@ from tests.faults.deeds import (
     Wait,
     bytes_of,
 )
+from tests.faults.ledger import Ledger
 from tests.faults.memory_disk import ASIDE, MemoryDisk, Volume, volume
 from tests.faults.mortality import Effects
 from tests.faults.on_server import ServerCopy
 from tests.faults.stage import KEY, Stage
-from tests.faults.witness import Ledger, Witness
+from tests.faults.witness import Witness
 
 REVIVAL = 1.0
 """Seconds until a process that died is started again; a minute if it found no use in running."""
+LIMITS = Limits(in_flight=8, retry_longest=120.0)
+SCANNED_EVERY = 900.0
 CLEANED_AFTER = 60.0
 """Virtual seconds until a photo is cleaned away, and until it is deleted from the quarantine."""
 
@@ -74,10 +79,24 @@ class Play:
         """The disk."""
         return self.stage.disk
 
+    @property
+    def is_home(self) -> bool:
+        """Whether the folder's own disk lies there."""
+        return self.disk.mounted is self.home and not self.disk.missing
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether what lies there may be taken for the folder: its own disk, or any at first."""
+        if self.is_home or self.disk.missing:
+            return self.is_home
+        known, files = self.witness.last, self.home.files
+        return not any(
+            path in files and row.stamp == files[path].stamp for path, row in known.items()
+        )
+
     def setup(self) -> Setup:
         """Quick to give up waiting, so that a scenario ends within hours."""
-        limits = Limits(in_flight=8, retry_longest=120.0)
-        setup = self.stage.setup(limits=limits, scan_every=900.0, on_delete=self.on_delete)
+        setup = self.stage.setup(limits=LIMITS, scan_every=SCANNED_EVERY, on_delete=self.on_delete)
         cleaned = replace(
             setup.folders[0],
             after_upload=self.after_upload,
@@ -91,15 +110,13 @@ class Play:
         """Every deed is done, and so many seconds after it the promises hold."""
         for deed, pause in steps:
             await self.do(deed)
-            self.witness.look(self.disk.files)
+            self.witness.look(self.disk.files, home=self.is_home)
             await anyio.sleep(pause)
             self.check()
 
     def check(self) -> None:
         """The promises hold just now."""
-        self.witness.check(
-            self.home.files, home=self.disk.mounted is self.home and not self.disk.missing
-        )
+        self.witness.check(self.home.files, home=self.is_believed)
 
     async def keep_alive(self) -> None:
         """For ever: what died is started again, if it is meant to run."""
@@ -142,9 +159,13 @@ class Play:
                 await self._rotate()
             case Rival(runs):
                 self.run_rival(runs=runs)
-            case Undo():
-                self.undoes = True
+            case Undo(insists):
+                self.undoes = insists
                 self.tasks.start_soon(self._undo)
+            case Configure(on_delete, after_upload):
+                await self._configure(on_delete, after_upload)
+            case Approve(removed):
+                await self._approve(removed=removed)
             case _:
                 on_disk.handle(self.stage, self.witness, deed)
 
@@ -172,16 +193,34 @@ class Play:
                 pass
 
     async def _undo(self) -> None:
-        """Until everything is back or deleted, by whichever process runs."""
-        while self.undoes:
+        """Once; or until everything is back or deleted, by whichever process runs."""
+        while True:
             if engine := self.stage.engine:
                 with anyio.CancelScope() as scope:
                     self.stage.dies_with_it(scope)
                     with suppress(Misconfigured):  # nothing is away, or not yet
                         await Orders(engine).handle(Request("undo", since=0.0))
             states = {state for _, _, state in self.witness.ledger.cleaned()}
-            self.undoes = not states or not states <= {"undone", "deleted", "expired"}
+            if not self.undoes or (states and states <= {"undone", "deleted", "expired"}):
+                self.undoes = False
+                return
             await anyio.sleep(REVIVAL)
+
+    async def _configure(self, on_delete: str, after_upload: str) -> None:
+        await self.stage.stop()
+        self.on_delete, self.after_upload = on_delete, after_upload
+        if self.wanted:
+            await self.process("start")
+
+    async def _approve(self, *, removed: bool) -> None:
+        engine = self.stage.engine
+        if engine is None or not self.is_home:
+            return
+        self.witness.approves(removed=removed)
+        with anyio.CancelScope() as scope:
+            self.stage.dies_with_it(scope)
+            for folder in list(engine.intakes):
+                await engine.approve(folder, removed=removed)
 
     def _hold_back(self, *, back: bool) -> None:
         if engine := self.stage.engine:
@@ -189,6 +228,7 @@ class Play:
                 (engine.crew.pause if back else engine.crew.resume)(folder)
 
     async def _cut_power(self, share: float) -> None:
+        assert not self.stage.powered
         await self.stage.kill()
         on_state.lose(self.stage, self.witness, share)
 
@@ -217,7 +257,8 @@ class Play:
         """A second daemon runs beside the first, or does not."""
         if runs and self.kill_rival is None:
             self.witness.meets_rival()
-            self.kill_rival = self.stage.start_rival(self.tasks, self.setup())
+            plain = self.stage.setup(limits=LIMITS, scan_every=SCANNED_EVERY)
+            self.kill_rival = self.stage.start_rival(self.tasks, plain)
         elif not runs and self.kill_rival is not None:
             self.kill_rival()
             self.kill_rival = None
@@ -232,9 +273,10 @@ async def playing(
     hurried: bool = False,
     on_delete: str = "ignore",
     after_upload: str = "keep",
+    powered: bool = False,
 ) -> AsyncIterator[Play]:
     """A stage with the daemon on it, which is started again whenever it dies."""
-    stage = Stage(seed, path, hurried=hurried, effects=effects or Effects())
+    stage = Stage(seed, path, hurried=hurried, effects=effects or Effects(), powered=powered)
     ledger = Ledger(stage.state)
     witness = Witness(stage.server, ledger)
     stage.answered = lambda request, answer: witness.answered(request, answer, stage.clock.now())
@@ -244,9 +286,9 @@ async def playing(
     try:
         async with anyio.create_task_group() as tasks:
             play = Play(stage, tasks, witness, stage.disk.mounted, other, on_delete, after_upload)
-            witness.may_take = lambda: after_upload != "keep" and stage.disk.mounted is play.home
+            witness.may_take = lambda: play.after_upload != "keep" and play.is_believed
             stage.disk.took = partial(witness.takes, stage.disk)
-            witness.may_trash = lambda: on_delete == "trash" and stage.disk.mounted is play.home
+            witness.may_trash = lambda: play.on_delete == "trash" and play.is_believed
             witness.lies_here = lambda: {
                 sha1(inode.data, usedforsecurity=False).hexdigest()
                 for inode in play.home.files.values()
@@ -254,7 +296,7 @@ async def playing(
             stage.disk.mounted = other
             stage.disk.write(b"DCIM/a.raw", bytes_of(b"DCIM/a.raw", 77), stage.clock.now() - 9e5)
             stage.disk.write(b"stranger.raw", bytes_of(b".raw", 78), stage.clock.now() - 9e5)
-            witness.look(other.files)
+            witness.look(other.files, home=False)
             stage.disk.mounted = play.home
             stage.start(tasks, play.setup())
             tasks.start_soon(play.keep_alive)

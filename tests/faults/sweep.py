@@ -29,12 +29,14 @@ from tests.faults.stage import quick_folder, simulate
 
 SEEDS = int(os.environ.get("EVERY_STEP", "0"))
 """With how many seeds each point is tried; 0: some points, with one seed."""
-MOST = 80
+MOST = 77
 """Points of one scenario that the ordinary run tries, spread evenly."""
 SILENCE = 35.0
 """Seconds in which nothing may happen in the end: the folder's root is looked at once."""
 PATIENCE = 1800.0
 """Seconds that a scenario beside us may take; all together take less than two minutes."""
+SELDOM = 20_000
+"""Objects made until rubbish is looked for: a play leaves some thousand."""
 FAILED = "failed"
 """The mark of a sweep that ended by an error of its own."""
 GLANCE = 0.05
@@ -58,7 +60,7 @@ def play(name: str, seed: int, doomed: int | None = None) -> Effects:
         wish = "trash" if name in MIRRORED else "ignore"
         clean = CLEANED.get(name, "keep")
         async with playing(
-            seed, Path(folder), effects, on_delete=wish, after_upload=clean
+            seed, Path(folder), effects, on_delete=wish, after_upload=clean, powered=True
         ) as stage:
             await stage.play(SCENARIOS[name])
             await settle_down(stage, SILENCE)
@@ -155,6 +157,7 @@ def _main(results: Path, names: Sequence[str]) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     parent = os.getppid()
     gc.freeze()
+    gc.set_threshold(SELDOM)
     for name in names:
         if os.getppid() != parent:  # who asked is gone
             return

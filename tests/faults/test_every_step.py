@@ -2,7 +2,7 @@
 
 Each scenario is played once to count its effects (what was read from the disk, asked of the state,
 committed, sent, answered), and then again for each of them, the process dying exactly there. The
-ordinary run tries every second point, or eighty; EVERY_STEP=1 tries each, EVERY_STEP=5 does so
+ordinary run tries every second point, or MOST; EVERY_STEP=1 tries each, EVERY_STEP=5 does so
 with five seeds. With workers (-n4) it is done beside all other tests: see conftest.
 """
 

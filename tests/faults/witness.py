@@ -5,22 +5,21 @@ of the invariants in docs/operations.md.
 """
 
 import json
-import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
-from pathlib import Path
 
 import anyio
 import httpx
 
+from immich_sync.core.breaker import CHANGED, LOST
 from immich_sync.core.complete import judge
 from immich_sync.core.settle import CUT_OFF, QUICK, lain_still
 from immich_sync.core.types import Activity, Completeness, Stamp
 from immich_sync.sandbox import State
 from immich_sync.sandbox.records import Asset
-from immich_sync.store.rows import UNSIGNED
+from tests.faults.ledger import Ledger, Path_, Row
 from tests.faults.memory_disk import ASIDE, Inode, MemoryDisk
 
 SETTLE = 1.0
@@ -36,100 +35,6 @@ time errs on the safe side: such a word grows old sooner (BELIEVED), and gives w
 learnt while the audit went on (`store.audit` leaves alone what was verified after its beginning).
 Only `proved_at` gains by it, from which cleanup counts its days: by the length of an audit, and
 the server is asked anew before the deed.
-"""
-Path_ = bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the ledger says of one path."""
-
-    stamp: Stamp
-    checksum: str | None
-    hold: str | None
-    due: bool  # a job waits
-    asset_id: str | None
-    verified_at: float | None
-    trashed_at: float | None
-    removed_at: float | None
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The state file, read from beside as it stands after the last commit."""
-
-    path: Path
-    _connection: sqlite3.Connection | None = None
-
-    def rows(self) -> dict[Path_, Row]:
-        """What is known of each path."""
-        return {
-            (directory + b"/" + name if directory else name): Row(
-                Stamp(size, mtime, inode & UNSIGNED, ctime),
-                None if checksum is None else checksum.hex(),
-                hold,
-                bool(due),
-                *asset,
-            )
-            for directory, name, size, mtime, inode, ctime, checksum, hold, due, *asset in (
-                self._query(_ROWS)
-            )
-        }
-
-    def jobs(self) -> list[Path_]:
-        """The paths that are due."""
-        return [(d + b"/" + n if d else n) for d, n in self._query("SELECT dir, name FROM job")]
-
-    def departed(self) -> list[Path_]:
-        """The paths whose deletion has not reached Immich."""
-        query = "SELECT dir, name FROM departed WHERE state IN ('waiting', 'meant')"
-        return [(d + b"/" + n if d else n) for d, n in self._query(query)]
-
-    def cleaned(self) -> list[tuple[Path_, str, str]]:
-        """What was cleaned away, or is about to be: path, checksum, how far it came."""
-        rows = self._query("SELECT dir, name, sha1, state FROM cleaned")
-        return [(d + b"/" + n if d else n, sha1.hex(), state) for d, n, sha1, state in rows]
-
-    def verified(self) -> set[str]:
-        """The checksums that are known to be, or to have been, in Immich."""
-        query = "SELECT sha1 FROM asset WHERE verified_at IS NOT NULL"
-        return {checksum.hex() for (checksum,) in self._query(query)}
-
-    def assets(self) -> list[tuple[str, str, float | None, float | None, float | None]]:
-        """All that is known of assets: checksum, id, verified, trashed, removed."""
-        query = "SELECT sha1, asset_id, verified_at, trashed_at, removed_at FROM asset"
-        return [(row[0].hex(), *row[1:]) for row in self._query(query)]
-
-    def members(self) -> set[tuple[str, str]]:
-        """Album and asset of each pair that is known to have been put together."""
-        return {(row[0], row[1]) for row in self._query("SELECT album_id, asset_id FROM member")}
-
-    def close(self) -> None:
-        """Give the connection back; the next question opens a new one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def image(self) -> bytes:
-        """The whole state, as a backup has it."""
-        self._query("SELECT 1")
-        assert self._connection is not None
-        return self._connection.serialize()
-
-    def _query(self, query: str) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
-        if self._connection is None:
-            self._connection = sqlite3.connect(self.path)
-        return self._connection.execute(query).fetchall()
-
-
-_ROWS = """
-SELECT file.dir, file.name, file.size, file.mtime_ns, file.inode, file.ctime_ns, file.sha1,
-    file.hold, job.folder IS NOT NULL, asset.asset_id, asset.verified_at, asset.trashed_at,
-    asset.removed_at
-FROM file
-LEFT JOIN job ON job.folder = file.folder AND job.dir = file.dir AND job.name = file.name
-LEFT JOIN folder ON folder.id = file.folder
-LEFT JOIN asset ON asset.account = folder.account AND asset.sha1 = file.sha1
 """
 
 
@@ -162,6 +67,11 @@ class Witness:
     may_trash: Callable[[], bool] = lambda: False  # it is wanted, and the folder's disk is there
     may_take: Callable[[], bool] = lambda: False  # cleanup is wanted, and the disk is there
     lies_here: Callable[[], set[str]] = set  # checksums of what lies in the folder
+    trashed_by_person: set[str] = field(default_factory=set)  # asset ids
+    taken: set[str] = field(default_factory=set)  # checksums that cleanup took away here
+    gone: set[str] = field(default_factory=set)  # checksums of many that went at once, unapproved
+    changed: dict[Path_, str] = field(default_factory=dict)  # many that changed at once, likewise
+    slipped: int = 0  # how many of the changed went up
     broken: list[str] = field(default_factory=list)  # promises, in the middle of something else
     jumped: bool = False  # the wall clock was set forward
     rivalled: bool = False  # a second daemon was there, which knows nothing of what ours knows
@@ -169,16 +79,22 @@ class Witness:
     checked_at: float = 0.0
     home_is_there: bool = True
 
-    def look(self, files: dict[Path_, Inode]) -> None:
-        """These files lie there now."""
+    def look(self, files: Mapping[Path_, Inode], *, home: bool) -> None:
+        """These files lie there now; `home`: in the folder, on its own disk."""
         now = anyio.current_time()
+        if home and self.gone & {_sha1(inode.data) for inode in files.values()}:
+            self.gone.clear()  # it counts anew: so few may be left that nobody is asked
+        if home:  # under another name it is another photo
+            there = {path: _sha1(files[path].data) for path in self.changed if path in files}
+            kept = {path: to for path, to in self.changed.items() if there.get(path) == to}
+            self.changed = kept
         for path, inode in files.items():
             if (path, inode.stamp) in self.seen:
                 continue
             # Whoever sets a file's time back is done with writing it: it need not lie still.
             known = any(stamp.same_bytes(inode.stamp) for at, stamp in self.seen if at == path)
             self.seen.add((path, inode.stamp))
-            checksum = sha1(inode.data, usedforsecurity=False).hexdigest()
+            checksum = _sha1(inode.data)
             lain = lain_still(inode.stamp, self.server.now().timestamp())
             quiet = 0.0 if known else max(0.0, _quiet(path, inode.data) - lain)
             self.versions[checksum].append(now + quiet)
@@ -195,6 +111,8 @@ class Witness:
                 self.told[key].append(wall)
         elif request.method == "DELETE" and answer.is_success:
             self._trashed(request)
+        elif request.method == "POST" and "/trash/restore" in request.url.path:
+            self._restored(request)
         elif request.method == "POST" and request.url.path == "/api/assets":
             for asset in self.server.assets:
                 if asset.id not in self.created:
@@ -219,9 +137,49 @@ class Witness:
         if (album, asset) in self.ledger.members() and not self.rivalled:
             self.taken_out.add((album, asset))
 
+    def many_go(self, files: Mapping[Path_, Inode], going: Sequence[Path_]) -> None:
+        """So many are about to be deleted at once: a person has to be asked, if they are known."""
+        rows = self.ledger.rows()
+        known = {
+            path: checksum
+            for path in going
+            if (row := rows.get(path)) and (checksum := row.checksum) == _sha1(files[path].data)
+        }
+        left = {_sha1(inode.data) for path, inode in files.items() if path not in going}
+        lost = {checksum for checksum in known.values() if checksum} - left
+        if len(lost) > LOST.of(len(rows)):
+            self.gone = lost
+
+    def many_change(self, files: Mapping[Path_, Inode], to: Mapping[Path_, bytes]) -> None:
+        """So many are about to change at once: a person has to be asked, if they are proved."""
+        rows = self.ledger.rows()
+        known = {asset.checksum for asset in self.server.assets}
+        proved = {
+            path: checksum
+            for path, data in to.items()
+            if (row := rows.get(path))
+            and row.verified_at
+            and not row.due
+            and row.checksum == _sha1(files[path].data)
+            and (checksum := _sha1(data)) not in known
+        }
+        if len(proved) > CHANGED.of(len(rows)) and not self.rivalled:
+            self.changed, self.slipped = proved, 0
+
+    def approves(self, *, removed: bool) -> None:
+        """A person is about to say that all is right, and if not `removed`, to be uploaded anew."""
+        self.gone.clear()
+        self.changed.clear()
+        if not removed:
+            self.removed.clear()
+
     def forgets(self) -> None:
         """The state is an older one than it was: nothing is expected of what it does not know."""
         self.last = self.ledger.rows()
+        self.gone.clear()
+        self.changed.clear()
+        self.taken.clear()
+        self.trashed_by_person.clear()
         stones = self.ledger.path.with_name("tombstones.jsonl")
         buried = stones.read_text() if stones.exists() else ""
         verified = self.ledger.verified()
@@ -231,6 +189,7 @@ class Witness:
     def meets_rival(self) -> None:
         """From now on somebody uploads who was told of nothing that a person did before."""
         self.rivalled = True
+        self.changed.clear()
         self.removed.clear()
         self.taken_out.clear()
 
@@ -254,12 +213,26 @@ class Witness:
                     self.broken.append(f"I2: {asset.id} is not ours")
                 if asset.checksum in here:
                     self.broken.append(f"I2: {asset.checksum} lies here still")
+                if asset.checksum in self.gone:
+                    self.broken.append(f"I2: {asset.checksum} is one of many; nobody was asked")
+                if asset.checksum in self.taken:
+                    self.broken.append(f"I2: {asset.checksum} was cleaned away, not deleted")
+
+    def _restored(self, request: httpx.Request) -> None:
+        """S17: only what we put into the trash comes out of it by us."""
+        asked = json.loads(request.content or b"{}")
+        theirs = self.trashed_by_person & set(asked.get("ids", self.trashed_by_person))
+        if theirs or "ids" not in asked:
+            self.broken.append(f"S17: {request.url.path} {asked}: a person trashed {theirs}")
 
     def _stored(self, asset: Asset, now: float) -> None:
         """I3, I4 and S17: what has just been created may be created."""
         name, ready = asset.original_file_name, self.versions.get(asset.checksum)
         if asset.checksum in self.removed:
             self.broken.append(f"S17: {name} was removed there and went up again")
+        self.slipped += asset.checksum in self.changed.values()
+        if self.slipped > CHANGED.of(len(self.ledger.rows())):
+            self.broken.append(f"I2: {self.slipped} of many changed files went up unasked")
         if not ready:
             self.broken.append(f"I4: no file ever had the bytes of {name}")
         elif not self.jumped and min(ready) > now + 1e-6:
@@ -274,9 +247,10 @@ class Witness:
         back = root == ASIDE and any(one is inode for one in disk.files.values())
         if back or path.endswith(b".xmp"):
             return
-        checksum = sha1(inode.data, usedforsecurity=False).hexdigest()
+        checksum = _sha1(inode.data)
         alive = any(a.checksum == checksum and a.trashed_at is None for a in self.server.assets)
         since = anyio.current_time() - TRANSIT
+        self.taken.add(checksum)
         if not self.may_take():
             self.broken.append(f"I1: {path!r} was taken from {root!r}, and nobody wants that")
         if not alive and not any(at >= since for at in self.present[checksum]):
@@ -319,6 +293,10 @@ class Witness:
         assert not pairs & self.taken_out, "I14: what a person took out is back"
         assert not {album for album, _ in pairs} & self.foreign, "I14: in a stranger's album"
         self.last, self.checked_at, self.home_is_there = rows, now, home
+
+
+def _sha1(data: bytes) -> str:
+    return sha1(data, usedforsecurity=False).hexdigest()
 
 
 def _quiet(path: Path_, data: bytes) -> float:
