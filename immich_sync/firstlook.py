@@ -21,8 +21,8 @@ SAMPLE = 5
 """Names that are looked for."""
 MANY = 500
 """Files found that are enough to take a sample of, though the first scan goes on."""
-BREATH = 0.1
-"""Seconds between two looks at how far the first scan is."""
+BREATH, LONGEST_BREATH = 0.1, 5.0
+"""Seconds between two looks at how far the first scan is: more, the longer it has taken so far."""
 NEEDED = "asset.read"
 """The permission without which this cannot be seen; it is not insisted on."""
 
@@ -46,12 +46,14 @@ async def waits(
     standing = (await world.store(breakers.standing, folder)).get(Breaker.LIBRARY)
     if standing is not None and standing.approved:
         return False
+    breath = BREATH
     while True:
         more = still_to_come()
         enough = {None: MANY, True: 1, False: 0}[more]
         if await world.store(queue.holds, folder, enough):
             break
-        await anyio.sleep(BREATH)
+        await anyio.sleep(breath)
+        breath = min(LONGEST_BREATH, 1.1 * breath)
     found = await _looked_up(immich, await world.store(queue.sample, folder, SAMPLE))
     if not found:
         await world.store(breakers.reset, folder, Breaker.LIBRARY)
