@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from immich_sync.core.errors import FileChanged, FileTrouble, FileUnreadable, FileVanished
+from immich_sync.core.inner import hides
 from immich_sync.core.naming import shown
 from immich_sync.core.ports import Entry, Link, RootIdentity, Source, Target
 from immich_sync.core.types import NO_STAMP, Stamp
@@ -38,7 +39,7 @@ class LocalDisk:
     def __init__(self) -> None:
         self._roots: dict[bytes, tuple[int, int]] = {}  # st_dev and inode, when last identified
         self._devices: dict[bytes, int] = {}  # st_dev of the roots, when last seen
-        self._met: dict[bytes, dict[int, bytes]] = {}  # by root and st_dev: where it was listed
+        self._met: dict[bytes, dict[bytes, int]] = {}  # by root: the tops of other st_dev
         self._keeps_inodes: dict[int, bool] = {}  # by st_dev; asking the mount table takes 0.1 ms
 
     def list(self, root: bytes, directory: bytes) -> list[Entry | Link]:
@@ -134,7 +135,7 @@ class LocalDisk:
         """
         above = len(os.path.realpath(root).rstrip(b"/")) + 1
         mounted = {point[above:] for _, point in mounts_below(root)}
-        return mounted.union(self._met.pop(root, {}).values())
+        return mounted.union(self._met.pop(root, {}))
 
     def _meet(self, root: bytes, directory: bytes, device: int) -> None:
         if not directory:
@@ -142,9 +143,9 @@ class LocalDisk:
         if device == self._devices.get(root, device):
             return
         met = self._met.setdefault(root, {})
-        known = met.get(device)
-        if known is None or not (directory == known or directory.startswith(known + b"/")):
-            met[device] = directory
+        if not any(one == device and hides((top,), directory) for top, one in [*met.items()]):
+            with suppress(OSError):  # whoever lists it next meets it
+                met[_top(root, directory, device)] = device
 
     def names(self, root: bytes, directory: bytes) -> Sequence[bytes]:
         """What lies in a directory and is no directory itself. Raises FileUnreadable."""
@@ -184,6 +185,18 @@ class LocalDisk:
         if known is None:
             known = self._keeps_inodes[device] = device_keeps_inodes(device)
         return known
+
+
+def _top(root: bytes, directory: bytes, device: int) -> bytes:
+    """The highest directory on the way to this one that lies on the same device. Raises OSError.
+
+    An event may have us list any directory of a disk first, and only its top is mounted.
+    """
+    while above := directory.rpartition(b"/")[0]:
+        if os.lstat(root.rstrip(b"/") + b"/" + above).st_dev != device:
+            break
+        directory = above
+    return directory
 
 
 class OpenFile:
