@@ -82,3 +82,17 @@ def _on_delete(database: Database, folder: FolderId) -> str:
     with database.reading() as connection:
         row = connection.execute("SELECT on_delete FROM folder WHERE id = ?", (folder,)).fetchone()
         return str(row[0])
+
+
+def test_a_look_costs_no_more_for_what_lies_elsewhere(database: Database, folder: FolderId) -> None:
+    """Each mount is looked at every half minute, however many files the folder holds."""
+    _know(database, folder, 1.0, *((b"a/usb-1", b"%d" % number) for number in range(200)))
+    _know(database, folder, 1.0, *((b"z", b"%d" % number) for number in range(200)))
+    steps = []
+    with database.reading() as connection:
+        connection.set_progress_handler(lambda: steps.append(1), 100)
+
+    assert not inner.is_known(database, folder, b"a/usb")
+    assert not inner.is_newer(database, folder, b"a/usc", 0.0)
+    assert inner.sample(database, folder, Inner(b"a/usc", "stick"), [], 9) == []
+    assert len(steps) < 3
