@@ -5,6 +5,7 @@ the whole library, and that each photo in it is about to be in Immich twice.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import anyio
 import structlog
@@ -18,12 +19,21 @@ from immich_sync.world import World
 GLANCE = 60.0
 """Seconds between two looks at what waits."""
 BELIEVED = 1.0
-"""Seconds for which a count is believed."""
+"""Seconds for which a count is believed, as long as it leaves room for one more."""
 
 NOTE = "Many files of this folder changed at once: it waits until a person says that it is right."
 """Why such a file is held, for people."""
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Weighed:
+    """The last count of a folder: when (monotonic), what followed, and for how many more."""
+
+    at: float
+    may: bool
+    room: int  # changes that may still come before there are too many
 
 
 class Changing:
@@ -36,7 +46,7 @@ class Changing:
         self._folders = folders
         self._world = world
         self._freed = freed
-        self._weighed: dict[FolderId, tuple[float, bool]] = {}  # when (monotonic), and how
+        self._weighed: dict[FolderId, _Weighed] = {}
 
     async def run(self) -> None:
         """Let go what need not wait any more, until cancelled."""
@@ -50,10 +60,13 @@ class Changing:
         """Whether these bytes may be uploaded: they are no change, or one of few."""
         if not await self._world.store(changes.is_change, place, checksum):
             return True
-        at, may = self._weighed.get(place.folder, (-BELIEVED, False))
-        if at + BELIEVED > anyio.current_time():
-            return may
-        return await self._weigh(place.folder)
+        last = self._weighed.get(place.folder)
+        if last is None or last.at + BELIEVED <= anyio.current_time():
+            return await self._weigh(place.folder)
+        if last.may and last.room == 0:
+            return await self._weigh(place.folder)
+        last.room -= last.may
+        return last.may
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what changed was meant to; whether that was asked."""
@@ -79,8 +92,9 @@ class Changing:
         tripped = breaker.holds(
             CHANGED, tripped=before, count=found.changed, known=found.known, left=found.held
         )
-        may = not tripped and found.changed + found.suspected <= CHANGED.of(found.known)
-        self._weighed[folder] = (anyio.current_time(), may)
+        room = CHANGED.of(found.known) - found.changed - found.suspected
+        may = not tripped and room >= 0
+        self._weighed[folder] = _Weighed(anyio.current_time(), may, room)
         if tripped:
             self.tripped.add(folder)
         else:

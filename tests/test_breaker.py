@@ -78,6 +78,25 @@ def test_many_changed_files_wait_and_new_ones_go_on(tmp_path: Path) -> None:
     assert "immich-sync approve photos" in advice
 
 
+def test_an_edit_just_before_lets_no_crowd_through(tmp_path: Path) -> None:
+    """That one file may go is no word for the forty that change within the same second."""
+
+    async def scenario() -> tuple[int, str]:
+        stage = Stage(14, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            await _synced(stage, engine, 60)
+            stage.disk.write(b"p0059.raw", b"photo 59, cropped", stage.clock.now())
+            await anyio.sleep(0.5)
+            _tag(stage, 40)
+            await anyio.sleep(600)
+            said = await status.of(engine, since=0.0)
+            return len(stored_assets(stage.server)) - 60, said.folders[0].state
+
+    slipped, state = simulate(scenario, seed=14)
+    assert 1 <= slipped <= 10
+    assert state == "waiting"
+
+
 def test_a_few_edits_go_up_at_once(tmp_path: Path) -> None:
     """And the ledger knows which asset each of them superseded."""
 
