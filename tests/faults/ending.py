@@ -61,12 +61,18 @@ async def settle_down(play: Play, silence: float = 100.0, *, spotless: bool = Tr
     assert _work_done(play, spotless=spotless) == before, (
         "I17: still busy though there is nothing to do"
     )
+    play.stage.effects.rested = play.stage.effects.count
+    await restart(play, spotless=spotless)
+
+
+async def restart(play: Play, *, spotless: bool = True) -> None:
+    """I17: where all had ended well, a process that begins finds nothing to do."""
+    before = _work_done(play, spotless=spotless)
     await play.process("stop")
     await play.process("start")
     await anyio.sleep(10.0)
-    await until(
-        lambda: not unfinished(play, spotless=spotless), within=60.0
-    )  # it may have died just now
+    # It may have died just now.
+    await until(lambda: not unfinished(play, spotless=spotless), within=60.0)
     assert _work_done(play, spotless=spotless) == before, "I17: a restart did work"
 
 

@@ -32,6 +32,7 @@ class Effects:
     doomed: int | None = None  # counted from 1
     count: int = 0
     hashed: int = 0  # files read from end to end
+    rested: int = 0  # how many there were when all had ended well, before the last restart
     names: list[str] | None = None  # in order, if wanted
 
 

@@ -23,8 +23,9 @@ def act(server: State, witness: Witness, deed: Person) -> None:
     match deed.does:
         case "upload":
             asset_id = _upload(server, bytes_of(b".raw", deed.which)).id
-            witness.created.add(asset_id)
-            witness.others.add(asset_id)
+            if asset_id not in witness.created:
+                witness.created.add(asset_id)
+                witness.others.add(asset_id)
         case "trash" if one is not None and one.trashed_at is None:
             witness.touched.add(one.checksum)
             witness.trashed_by_person.add(one.id)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.faults.ending import settle_down
+from tests.faults.ending import restart, settle_down
 from tests.faults.mortality import Effects
 from tests.faults.play import playing
 from tests.faults.scenarios import CLEANED, MIRRORED, SCENARIOS
@@ -52,8 +52,12 @@ class Result:
     broken: str = ""
 
 
-def play(name: str, seed: int, doomed: int | None = None) -> Effects:
-    """The scenario to its end, with a death at the `doomed` effect; raises for a broken promise."""
+def play(name: str, seed: int, doomed: int | None = None, late: Sequence[int] = ()) -> Effects:
+    """The scenario to its end, with a death at the `doomed` effect; raises for a broken promise.
+
+    Then, with all at rest as before, a restart for each of the `late` ones, with a death there:
+    so many effects after its beginning.
+    """
 
     async def scenario() -> Effects:
         effects = Effects(doomed)
@@ -65,6 +69,11 @@ def play(name: str, seed: int, doomed: int | None = None) -> Effects:
             await stage.play(SCENARIOS[name])
             await settle_down(stage, SILENCE)
             assert doomed is None or stage.stage.deaths == 1, "nobody died"
+            for number, further in enumerate(late, 1):
+                effects.doomed = effects.count + further
+                await restart(stage)
+                stage.check()
+                assert stage.stage.deaths == number, f"nobody died at {further}"
             return effects
 
     with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
@@ -84,18 +93,26 @@ def points(count: int) -> list[int]:
 
 
 def sweep(name: str) -> Result:
-    """The scenario with a death at each of its points; ends at the first broken promise."""
+    """The scenario with a death at each of its points; ends at the first broken promise.
+
+    Those in the last restart are tried one after the other: each finds all at rest, as the first.
+    """
     tried = effects = 0
     for seed in range(max(1, SEEDS)):
-        count = play(name, seed).count
-        effects += count
-        for doomed in points(count):
+        whole = play(name, seed)
+        effects += whole.count
+        tries: list[tuple[int | None, Sequence[int]]] = [
+            (one, ()) for one in points(whole.count) if one <= whole.rested
+        ]
+        late = [one - whole.rested for one in points(whole.count) if one > whole.rested]
+        for early, later in [*tries, (None, late)]:
             try:
-                play(name, seed, doomed)
+                play(name, seed, early, later)
             except BaseException:  # noqa: BLE001 - a result crosses a process; what it was is told
-                where = f"{name}, seed {seed}: died at effect {doomed} of {count}"
+                died = early or f"{later} after {whole.rested}"
+                where = f"{name}, seed {seed}: died at effect {died} of {whole.count}"
                 return Result(tried, effects, f"{traceback.format_exc()}\n{where}")
-            tried += 1
+            tried += 1 if early else len(later)
     return Result(tried, effects)
 
 
