@@ -47,7 +47,7 @@ class InnerMounts:
         self._looking = looking
         self._rows: dict[bytes, Inner] = {}
         self._recalled = False
-        self._samples: dict[bytes, Sequence[Known]] = {}  # of what is away
+        self._samples: dict[bytes, Sequence[Known]] = {}  # that were drawn last
         self._one_look = anyio.Lock()  # an older look must not be the last word
 
     def hides(self, directory: bytes) -> bool:
@@ -120,21 +120,17 @@ class InnerMounts:
         facts = InnerFacts(seen, was.identity, known, closely or was.since is not None)
         state, why = judge(facts)
         if state is InnerState.DOUBTFUL:
-            sample = await self._sample(was)
-            found = await self._world.blocking(
-                self._looking, count, self._world.disk, self._folder.root, sample
-            )
-            state, why = judge(replace(facts, sampled=len(sample), found=found))
+            facts = await self._look_up(was, facts)
+            state, why = judge(facts)
         if state is InnerState.AWAY:
             since = now if was.since is None else was.since
             await self._remember(replace(was, since=since))
             if was.since is None or place not in self.away:
                 log.warning("mount_offline", folder=self._folder.name, file=place, why=why)
             return Away(since, why)
-        self._samples.pop(place, None)
         is_now = Inner(place, was.identity if seen is None else str(seen))
         same = was.identity == is_now.identity
-        if known and not (same and was.since is None):
+        if facts.known and not (same and was.since is None):
             partial = not same or await self._has_mixed(was, now)
             await self._remember(is_now, partial=partial)
             self.returns += 1
@@ -148,13 +144,26 @@ class InnerMounts:
         since = now if was.since is None else was.since
         return since > now or await self._world.store(inner.is_newer, self._id, was.place, since)
 
-    async def _sample(self, one: Inner) -> Sequence[Known]:
-        if one.since is None or one.place not in self._samples:
-            within = [each for each in self._rows if each.startswith(one.place + b"/")]
-            self._samples[one.place] = await self._world.store(
-                inner.sample, self._id, one, within, SAMPLE
-            )
-        return self._samples[one.place]
+    async def _look_up(self, was: Inner, facts: InnerFacts) -> InnerFacts:
+        """The facts, with what was found of a sample of the files that are known there."""
+        sample = self._samples.get(was.place)
+        if sample:  # drawing one reads all that is known there, and this one may be enough
+            found = await self._count(facts, sample)
+            if was.since is not None or judge(found)[0] is InnerState.THERE:
+                return found
+        sample = self._samples[was.place] = await self._draw(was)
+        if not sample and (was.since is None or not await self._draw(replace(was, since=None))):
+            return replace(facts, known=False)  # all of it lies on disks within this one
+        return await self._count(facts, sample)
+
+    async def _count(self, facts: InnerFacts, sample: Sequence[Known]) -> InnerFacts:
+        disk, root = self._world.disk, self._folder.root
+        found = await self._world.blocking(self._looking, count, disk, root, sample)
+        return replace(facts, sampled=len(sample), found=found)
+
+    async def _draw(self, one: Inner) -> Sequence[Known]:
+        within = [each for each in self._rows if each.startswith(one.place + b"/")]
+        return await self._world.store.look(inner.sample, self._id, one, within, SAMPLE)
 
     async def _remember(self, one: Inner, *, partial: bool = False) -> None:
         if partial or self._rows.get(one.place) != one:
@@ -189,4 +198,4 @@ def _meet(
 ) -> Mapping[bytes, RootIdentity | None]:
     """What lies at each inner mount, remembered or met, the outer ones first. Blocks."""
     places = sorted({*remembered, *disk.inner(root)})
-    return {place: disk.identify(below(root.rstrip(b"/"), place)) for place in places}
+    return {place: disk.identify(root.rstrip(b"/") + b"/" + place) for place in places}

@@ -293,6 +293,34 @@ def test_an_empty_disk_is_missed_by_nobody(tmp_path: Path) -> None:
     simulate(scenario, seed=8)
 
 
+def test_a_disk_that_only_carries_another(tmp_path: Path) -> None:
+    """Nothing of its own is known on it: another one in its place is missed by nobody."""
+
+    async def scenario() -> None:
+        stage = Stage(11, tmp_path)
+        deeper = USB + b"/DCIM/card"
+        async with stage.daemon(_setup(stage)) as engine:
+            _write(stage, b"home.raw")
+            _stick(stage)
+            card = volume("card")
+            stage.disk.mount(deeper, card)
+            _write(stage, deeper + b"/c.raw", deeper + b"/d.raw")
+            await _synced(stage, engine, 3)
+            for bare in (False, True):
+                stage.disk.mount(deeper, None)
+                stage.disk.mount(USB, None)
+                if bare:
+                    await anyio.sleep(LONG)
+                    assert "mount" in await _problems(engine)
+                _stick(stage, identity=f"another, {bare}")
+                stage.disk.mount(deeper, card)
+                await anyio.sleep(LONG)
+                assert "mount" not in await _problems(engine)
+                assert (await _known(engine), _trashed(stage)) == (3, [])
+
+    simulate(scenario, seed=11)
+
+
 def test_a_death_at_any_step_forgets_no_disk(tmp_path: Path) -> None:
     """Wherever the process dies while a disk goes and comes, nothing of it is deleted."""
 
