@@ -105,6 +105,19 @@ def test_a_scan_that_is_due_waits_for_its_disk(tmp_path: Path) -> None:
     assert simulate(scenario, seed=1) < 100
 
 
+def test_a_new_folder_that_is_not_there_is_asked_about_ever_less(tmp_path: Path) -> None:
+    """Whether its first scan is over is asked every few seconds at most, and not ten times each."""
+
+    async def scenario() -> float:
+        async with playing(1, tmp_path) as play:
+            await play.play([(Mount("missing"), 600.0)])
+            before = play.stage.effects.count
+            await anyio.sleep(600.0)
+            return (play.stage.effects.count - before) / 600.0
+
+    assert simulate(scenario, seed=1) < 1.0
+
+
 def test_an_overflow_is_answered_by_a_scan_at_once(tmp_path: Path) -> None:
     """A file whose events were lost is in Immich long before the next scan that time calls for."""
 
