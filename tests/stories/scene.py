@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -29,6 +29,7 @@ from immich_sync.sandbox import Fault, Rule, Sandbox, StoredAsset
 from immich_sync.sandbox.tiny_jpeg import TINY_JPEG
 from immich_sync.store import ledger
 from immich_sync.store.database import open_read_only
+from tests.cli.inside import FOREIGN, typed
 
 T = TypeVar("T")
 
@@ -301,13 +302,26 @@ class Story:
     ) -> subprocess.CompletedProcess[str]:
         """Any other command, run to its end with these environment variables besides."""
         return subprocess.run(  # noqa: S603 - our own command
-            [*self._command(name), *map(str, arguments)],
+            self._command(name, *arguments),
             env=environment() | variables,
             capture_output=True,
             text=True,
             check=False,
             timeout=within,
         )
+
+    def typed(
+        self, name: str, *arguments: str | Path, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """As `command`, but in this process: to start another costs most of a second."""
+        words = self._command(name, *arguments)[3:]
+        out, err = self.home / "typed.out", self.home / "typed.err"
+        with (
+            out.open("w") as stdout, err.open("w") as stderr,
+            redirect_stdout(stdout), redirect_stderr(stderr),
+        ):  # fmt: skip
+            code = typed(words, variables)
+        return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
 
     def put(self, name: str, content: bytes) -> Path:
         """A file below the folder, renamed into place as careful programs do."""
@@ -352,16 +366,16 @@ class Story:
             if daemon.process.poll() is None:
                 daemon.stop()
 
-    def _command(self, name: str) -> Sequence[str]:
+    def _command(self, name: str, *arguments: str | Path) -> Sequence[str]:
         if not self.config.exists():
             self.configure()
-        return [sys.executable, "-m", "immich_sync", *name.split(), "--config", str(self.config)]
+        words = (*name.split(), "--config", str(self.config), *map(str, arguments))
+        return [sys.executable, "-m", "immich_sync", *words]
 
 
 def environment() -> dict[str, str]:
     """This process's environment, without what would configure a daemon, or only tests need."""
-    foreign = ("IMMICH_", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "NOTIFY_SOCKET")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return kept | {"PYTHONPATH": str(AS_INSTALLED)}
 
 

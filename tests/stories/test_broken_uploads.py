@@ -2,8 +2,6 @@
 
 import time
 
-import pytest
-
 from immich_sync.sandbox import (
     EarlyAnswer,
     Fault,
@@ -17,102 +15,112 @@ from immich_sync.sandbox import (
 )
 from tests.stories.scene import Story, photo, sha1, until
 
-BIG = photo("big", 8_000_000)
+SIZE = 8_000_000
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
+def _big(number: int) -> bytes:
+    """The `number`-th large photo; all of them are of one length."""
+    return photo(f"big {number}", SIZE)
+
+
+def _sent_so_far(number: int) -> list[str]:
+    """The checksums of all large photos up to this one."""
+    return sorted(sha1(_big(one)) for one in range(number + 1))
+
+
+def test_a_broken_upload_is_made_once_more(story: Story) -> None:
+    """The server never got it, or not all of it: after one more upload it has the file, once."""
+    server = story.server
+    daemon = story.start()
+    faults: list[Fault] = [
         ResetRequest(after=3_000_000),
-        ResetRequest(after=len(BIG) + 100),
+        ResetRequest(after=len(_big(0)) + 100),
         Html(),
         Status(500),
         Status(504, read_body=True),
         EarlyAnswer(502),
-    ],
-    ids=str,
-)
-def test_a_broken_upload_is_made_once_more(story: Story, fault: Fault) -> None:
-    """The server never got it, or not all of it: after one more upload it has the file, once."""
-    server = story.server
-    rule = server.break_uploads(fault, times=1)
-    daemon = story.start()
-    story.put("big.jpg", BIG)
-    until(lambda: server.checksums() == [sha1(BIG)], "the file is there")
-    story.calm(daemon)
+    ]
+    for number, fault in enumerate(faults):
+        rule = server.break_uploads(fault, times=1)
+        story.put(f"{number}.jpg", _big(number))
+        there = _sent_so_far(number)
+        until(lambda there=there: server.checksums() == there, f"after {fault} the file is there")  # type: ignore[misc] # a default holds the loop's value
+        story.calm(daemon)
 
-    assert server.checksums() == [sha1(BIG)]
-    assert rule.fired == 1
-    assert server.sandbox.count("POST", "/api/assets", 201) == len(server.everything())
-    assert daemon.folder().verified == len(server.everything())
+        assert server.checksums() == there, fault
+        assert rule.fired == 1, fault
+        assert server.sandbox.count("POST", "/api/assets", 201) == len(server.everything()), fault
+        assert daemon.folder().verified == len(server.everything()), fault
     assert until(lambda: not server.sandbox.stray_files(), "nothing is left over")
 
 
-@pytest.mark.parametrize("fault", [LostAnswer(), ResetResponse(after=20)], ids=str)
-def test_an_upload_whose_answer_is_lost_is_not_made_again(story: Story, fault: Fault) -> None:
+def test_an_upload_whose_answer_is_lost_is_not_made_again(story: Story) -> None:
     """The server took the file and the answer broke: its checksum is asked for, nothing is sent."""
     server = story.server
-    server.break_uploads(fault, times=1)
     daemon = story.start()
-    story.put("big.jpg", BIG)
-    until(lambda: daemon.folder().verified == 1, "the file is verified")
-    story.calm(daemon)
+    faults: list[Fault] = [LostAnswer(), ResetResponse(after=20)]
+    for number, fault in enumerate(faults):
+        rule = server.break_uploads(fault, times=1)
+        story.put(f"{number}.jpg", _big(number))
+        there = _sent_so_far(number)
+        until(lambda rule=rule: rule.fired, f"{fault} fired")  # type: ignore[misc] # a default holds the loop's value
+        story.calm(daemon)
 
-    assert server.checksums() == [sha1(BIG)]
-    assert server.sent() == 1
-    assert daemon.problems("failing") == []
+        assert server.checksums() == there, fault
+        assert server.sent() == number + 1, fault
+        assert daemon.folder().verified == len(server.everything()), fault
+        assert daemon.problems("failing") == [], fault
 
 
-@pytest.mark.parametrize("fault", [EarlyAnswer(413), TooLarge(limit=1_000_000)], ids=str)
-def test_a_file_too_large_for_the_way_is_held_until_a_person_retries(
-    story: Story, fault: Fault
-) -> None:
+def test_a_file_too_large_for_the_way_is_held_until_a_person_retries(story: Story) -> None:
     """A 413 before the body is read: the file is listed with advice, and goes up on `retry`."""
     server = story.server
-    rule = server.break_uploads(fault)
     daemon = story.start()
-    path = story.put("big.jpg", BIG)
-    (problem,) = until(lambda: daemon.problems("too_large"), "it is listed")
-    fired = rule.fired
-    daemon.order("scan")
-    server.sandbox.faults.remove(rule)
-    story.calm(daemon)
-    held = server.checksums()
-    retried = story.command("retry", path)
-    until(lambda: server.checksums() == [sha1(BIG)], "the file is there")
-    until(lambda: not daemon.problems("too_large"), "it is not listed any more")
+    there: list[str] = []
+    faults: list[Fault] = [EarlyAnswer(413), TooLarge(limit=1_000_000)]
+    for number, fault in enumerate(faults):
+        rule = server.break_uploads(fault)
+        path = story.put(f"{number}.jpg", _big(number))
+        (problem,) = until(lambda: daemon.problems("too_large"), f"{fault}: it is listed")
+        fired = rule.fired
+        daemon.order("scan")
+        server.sandbox.faults.remove(rule)
+        story.calm(daemon)
+        held = server.checksums()
+        retried = story.typed("retry", path)
+        before, there = there, _sent_so_far(number)
+        until(lambda there=there: server.checksums() == there, "the file is there")  # type: ignore[misc] # a default holds the loop's value
+        until(lambda: not daemon.problems("too_large"), "it is not listed any more")
 
-    assert (fired, held) == (1, [])
-    assert problem.path == str(path)
-    assert "immich-sync retry" in problem.advice
-    assert "client_max_body_size" in problem.advice
-    assert (retried.returncode, retried.stderr) == (0, "")
+        assert (fired, held) == (1, before), fault
+        assert problem.path == str(path)
+        assert "immich-sync retry" in problem.advice
+        assert "client_max_body_size" in problem.advice
+        assert (retried.returncode, retried.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Status(500),
-        Status(503, retry_after="1"),
-        Html(),
-        Quota(),
-    ],
-    ids=str,
-)
-def test_uploads_that_always_break_are_not_hammered(story: Story, fault: Fault) -> None:
+def test_uploads_that_always_break_are_not_hammered(story: Story) -> None:
     """While small calls work and uploads never do, a file is tried ever more seldom."""
     server = story.server
-    rule = server.break_uploads(fault)
     daemon = story.start()
-    story.put("big.jpg", BIG)
-    until(lambda: rule.fired == 2, "it was tried twice")
-    asked = server.asked()
-    time.sleep(1.5)  # in which a probe could go out seven times
+    before: list[str] = []
+    faults: list[Fault] = [Status(500), Status(503, retry_after="1"), Html(), Quota()]
+    for number, fault in enumerate(faults):
+        rule = server.break_uploads(fault)
+        path = story.put(f"{number}.jpg", _big(number))
+        until(lambda rule=rule: rule.fired == 2, f"{fault}: it was tried twice")  # type: ignore[misc] # a default holds the loop's value
+        asked = server.asked()
+        time.sleep(1.5)  # in which a probe could go out seven times
 
-    assert rule.fired <= 2 + 2
-    assert server.asked() - asked < 20
-    assert server.assets() == []
-    until(lambda: daemon.problems("failing") or daemon.problems("server"), "it is listed")
+        assert rule.fired <= 2 + 2, fault
+        assert server.asked() - asked < 20, fault
+        assert server.checksums() == before, fault
+        until(lambda: daemon.problems("failing") or daemon.problems("server"), "it is listed")
+        server.sandbox.faults.remove(rule)
+        daemon.order("retry", path)
+        before = _sent_so_far(number)
+        until(lambda there=before: server.checksums() == there, "it goes up when nothing breaks it")  # type: ignore[misc] # a default holds the loop's value
+        until(daemon.is_done, "nothing is due any more")
 
 
 def test_one_file_that_the_server_chokes_on_keeps_no_other_waiting(story: Story) -> None:

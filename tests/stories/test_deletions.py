@@ -24,11 +24,11 @@ def test_a_deleted_photo_goes_into_the_trash_and_comes_back(story: Story) -> Non
     daemon = story.start()
     _synced(story, daemon, 3)
 
-    by_hand = story.command("upload", "--delete-duplicates", story.photos / "kept.jpg")
+    by_hand = story.typed("upload", "--delete-duplicates", story.photos / "kept.jpg")
     moved.rename(story.photos / "renamed.jpg")
     gone.unlink()
     until(lambda: _trashed(story) == ["gone.jpg"], "it is in the trash")
-    told = story.command("explain", gone).stdout
+    told = story.typed("explain", gone).stdout
     story.put("back.jpg", photo("gone"))
     until(lambda: _trashed(story) == [], "it is out of the trash again")
     story.calm(daemon)
@@ -50,9 +50,9 @@ def test_much_that_is_deleted_waits_for_a_word(story: Story) -> None:
     for path in paths:
         path.unlink()
     until(lambda: daemon.problems("deletions"), "it is noticed")
-    state, told = daemon.folder().state, story.command("status").stdout
+    state, told = daemon.folder().state, story.typed("status").stdout
     before = story.server.sandbox.count("DELETE", "/api/assets")
-    approved = story.command("approve", "photos")
+    approved = story.typed("approve", "photos")
     until(lambda: len(_trashed(story)) == 12, "all are in the trash")
     until(lambda: daemon.folder().state == "watching", "nothing waits any more")
 

@@ -32,7 +32,7 @@ def test_what_lies_behind_links_goes_up(story: Story) -> None:
     assert story.known() == {
         "trip/a.jpg", "again/a.jpg", "trip/c.jpg", "again/c.jpg", "b.jpg"
     }  # fmt: skip
-    retried = story.command("retry", story.photos / "trip" / "a.jpg")
+    retried = story.typed("retry", story.photos / "trip" / "a.jpg")
     assert (retried.returncode, "lies in no folder" in retried.stderr) == (0, False), retried
 
 
@@ -67,6 +67,6 @@ def test_doctor_says_what_it_means(story: Story, *, follow: bool) -> None:
     """Whose word it is that is believed, and only where links are followed."""
     story.configure({"follow_symlinks": follow})
 
-    said = story.command("doctor").stdout
+    said = story.typed("doctor").stdout
 
     assert ("Symbolic links are followed" in said) == follow

@@ -13,9 +13,12 @@ WRONG, REFUSED = 2, 3
 """Exit codes: configured wrongly; server or key refused."""
 
 
-def _sentence(story: Story, code: int) -> str:
-    """The one sentence that `run` ends with, its log aside, without a key and a traceback."""
-    ended = story.command("run")
+def _sentence(story: Story, code: int, *, alone: bool = False) -> str:
+    """The one sentence that `run` ends with, its log aside, without a key and a traceback.
+
+    `alone`: in a process of its own, rather than with `--once` in this one.
+    """
+    ended = story.command("run") if alone else story.typed("run", "--once")
     said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
 
     assert (ended.returncode, ended.stdout) == (code, "")
@@ -81,7 +84,7 @@ def test_a_wrong_configuration_is_one_sentence(
 ) -> None:
     """It names what is wrong, before anything is asked of the server: exit code 2."""
     words = spoil(story)
-    sentence = _sentence(story, WRONG)
+    sentence = _sentence(story, WRONG, alone=spoil is _unknown_key)
 
     assert [word for word in words if word not in sentence] == [], sentence
     assert story.server.sandbox.requests == []
@@ -90,7 +93,7 @@ def test_a_wrong_configuration_is_one_sentence(
 def test_a_second_daemon_on_the_same_state_is_refused(story: Story) -> None:
     """It says that one is running, and that one goes on."""
     daemon = story.start()
-    sentence = _sentence(story, WRONG)
+    sentence = _sentence(story, WRONG, alone=True)
     story.put("a.jpg", photo("a"))
     until(lambda: daemon.folder().verified == 1, "the first one goes on")
 
@@ -145,7 +148,7 @@ def test_an_address_that_is_not_immich_is_refused(story: Story) -> None:
 def test_a_wrong_key_is_refused(story: Story) -> None:
     """The sentence says that the key is not accepted, without telling it."""
     (story.home / "api-key").write_text("no-such-key-0123456789\n")
-    sentence = _sentence(story, REFUSED)
+    sentence = _sentence(story, REFUSED, alone=True)
 
     assert "key is not accepted" in sentence
     assert "no-such-key" not in sentence

@@ -69,7 +69,7 @@ def test_a_file_of_any_name_can_be_ordered_about(story: Story) -> None:
     daemon = story.start()
     until(lambda: len(daemon.problems("too_large")) == len(NAMES), "every file is listed")
     shown = story.command("status")
-    retried = story.command("retry", *paths)
+    retried = story.typed("retry", *paths)
     until(lambda: len(story.server.names()) == len(NAMES), "every file is there")
 
     assert (shown.returncode, shown.stderr) == (0, "")

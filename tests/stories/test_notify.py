@@ -73,15 +73,15 @@ def test_a_key_that_is_refused_at_the_start(story: Story, listener: Listener) ->
 def test_a_test_message(story: Story, listener: Listener) -> None:
     """`notify --test` says which channel took it, and ends with 1 if one did not."""
     tell(story, listener)
-    good = story.command("notify", "--test")
+    good = story.typed("notify", "--test")
     listener.says(404)
-    bad = story.command("notify", "--test")
+    bad = story.typed("notify", "--test")
 
     assert (good.returncode, good.stdout) == (0, "the webhook: sent\n")
     assert (bad.returncode, bad.stdout) == (1, "the webhook: not sent, it answered 404\n")
     assert kinds(listener) == ["test", "test"]
     story.configure()
-    nobody = story.command("notify", "--test")
+    nobody = story.typed("notify", "--test")
     assert (nobody.returncode, "[notify]" in nobody.stderr) == (2, True)
 
 

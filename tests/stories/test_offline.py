@@ -139,7 +139,7 @@ def test_another_disk_waits_for_a_persons_word(story: Story) -> None:
         assert sorted(known) == story.server.checksums()
         assert daemon.folder().files == FILES
 
-        approved = story.command("approve", story.photos)
+        approved = story.typed("approve", story.photos)
         assert (approved.returncode, approved.stderr) == (0, "")
         until(lambda: sorted(known + new) == story.server.checksums(), "the new photos are there")
         until(lambda: daemon.folder().verified == FILES, "what was on the other disk is forgotten")

@@ -38,7 +38,7 @@ def test_folders_come_and_go(story: Story) -> None:
     (more / "b.jpg").write_bytes(photo("b"))
 
     story.configure({}, {"path": str(more), "album": "{folder}"})
-    assert story.command("reload").stdout == "Reloaded: photos, more.\n"
+    assert story.typed("reload").stdout == "Reloaded: photos, more.\n"
     until(lambda: story.server.album("more") == ["b.jpg"], "b.jpg is synced, and in its album")
     after = daemon.status().daemon
     assert before
@@ -90,7 +90,7 @@ def test_a_bad_configuration_is_refused(good: str, bad: str, sentence: str, stor
 
     with pytest.raises(Declined, match=re.escape(sentence)):
         daemon.order("reload")
-    refused = story.command("reload")
+    refused = story.typed("reload")
     assert (refused.returncode, sentence in refused.stderr) == (2, True)
     until(lambda: daemon.events("reload_refused"), "the log says so")
     story.put("a.jpg", photo("a"))
@@ -103,11 +103,11 @@ def test_a_key_that_the_server_refuses_is_refused(story: Story) -> None:
     key = story.home / "api-key"
     key.write_text("not-the-key-of-anybody-here")
 
-    refused = story.command("reload")
+    refused = story.typed("reload")
     assert (refused.returncode, "The key is not accepted" in refused.stderr) == (3, True)
     fresh = story.server.sandbox.add_key("all")
     key.write_text(fresh)
-    assert story.command("reload").stdout == "Reloaded: photos.\n"
+    assert story.typed("reload").stdout == "Reloaded: photos.\n"
     story.put("a.jpg", photo("a"))
     until(lambda: len(story.server.assets()) == 1, "a.jpg is synced")
 
@@ -174,7 +174,7 @@ def test_a_server_that_is_down_refuses_nothing(story: Story) -> None:
     story.start()
     story.server.refuse()
     story.configure({"album": "Trips"}, connect_timeout="1s")
-    said = story.command("reload")
+    said = story.typed("reload")
     assert (said.returncode, said.stdout.startswith("Reloaded: photos.\nIt is in force, but")) == (
         0,
         True,

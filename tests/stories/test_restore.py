@@ -42,16 +42,16 @@ def test_a_backup_of_yesterday_brings_back_nothing_that_was_thrown_away(story: S
         story.put(f"{n}.jpg", photo(n))
     daemon = story.start()
     _all_verified(daemon, COUNT)
-    made = story.command("state backup", story.home / "kept.tar", "--json")
+    made = story.typed("state backup", story.home / "kept.tar", "--json")
     story.put("new.jpg", photo("new"))
     _trash(story, *(photo(n) for n in range(25)))
     for n in range(25):
         daemon.order("retry", story.photos / f"{n}.jpg")
     until(lambda: daemon.folder().trashed == 25 and daemon.is_done(), "the trash is noticed")
-    refused = story.command("state restore", story.home / "kept.tar")
+    refused = story.typed("state restore", story.home / "kept.tar")
     daemon.stop()
     story.server.api("POST", "/trash/empty")
-    restored = story.command("state restore", story.home / "kept.tar", "--json")
+    restored = story.typed("state restore", story.home / "kept.tar", "--json")
     believed = _is_believed(story)
     sent = story.server.sent()
     with readings(story.photos) as read:
@@ -83,11 +83,11 @@ def test_a_new_machine_reads_nothing_that_the_backup_knows(story: Story) -> None
     _trash(story, photo(0))
     daemon.order("retry", story.photos / "0.jpg")
     until(lambda: daemon.folder().trashed == 1, "the trash is noticed")
-    story.command("state backup", story.home / "kept.tar")
+    story.typed("state backup", story.home / "kept.tar")
     daemon.stop()
     story.server.api("POST", "/trash/empty")
     story.state.rename(story.home / "lost")
-    restored = story.command("state restore", story.home / "kept.tar")
+    restored = story.typed("state restore", story.home / "kept.tar")
     with readings(story.photos) as read:
         daemon = story.start()
         story.calm(daemon)
@@ -115,11 +115,9 @@ def test_a_newer_state_is_refused_by_every_command_and_left_as_it_is(story: Stor
             " VALUES ('immich_sync', 'stacks', '2030-01-01')"
         )
     before = _bytes(story.state)
-    tried = [
-        story.command(*words)
-        for words in (("run",), ("run", "--once"), ("status",), ("state backup", story.home))
-    ]
-    check = story.command("state check")
+    others = (("run", "--once"), ("status",), ("state backup", story.home))
+    tried = [story.command("run"), *(story.typed(*words) for words in others)]
+    check = story.typed("state check")
     after = _bytes(story.state)
 
     assert [one.returncode for one in tried] == [2] * len(tried)

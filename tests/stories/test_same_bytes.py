@@ -65,7 +65,7 @@ def test_what_lies_in_the_trash_stays_there(story: Story) -> None:
     folder = daemon.folder()
     sent, album = story.server.sent(), story.server.album("Trip")
     story.server.api("POST", "/trash/restore/assets", {"ids": [asset]})
-    story.command("retry", path)
+    story.typed("retry", path)
     until(lambda: story.server.album("Trip") == ["holiday.jpg"], "it is in its album")
     until(lambda: not daemon.problems("trashed"), "it is listed no more")
 
@@ -92,10 +92,10 @@ def test_what_a_person_removed_for_good_comes_back_only_when_asked_for(story: St
     )
     copied = shutil.copy(renamed, story.photos / "copied.jpg")
     until(lambda: len(daemon.problems("missing")) == 2, "the copy is listed, too")
-    refused = story.command("retry", renamed)
+    refused = story.typed("retry", renamed)
     story.calm(daemon)
     before = story.server.names()
-    retried = story.command("retry", "--force", renamed)
+    retried = story.typed("retry", "--force", renamed)
     until(lambda: story.server.names() == ["renamed.jpg"], "it is back")
 
     assert after_a_touch == before == []

@@ -43,7 +43,7 @@ def places(story: Story, daemon: Daemon) -> dict[str, bytes]:
         if path.is_file():
             found[str(path)] = path.read_bytes()
     for command in (["status"], ["status", "--json"], ["doctor", "--json"], ["verify", "--json"]):
-        said = story.command(*command, IMMICH_SYNC_DEBUG="1")
+        said = story.typed(*command, IMMICH_SYNC_DEBUG="1")
         found[" ".join(command)] = (said.stdout + said.stderr).encode()
     return found
 
@@ -81,13 +81,9 @@ def test_the_key_is_in_no_traceback(story: Story, status: int) -> None:
     story.put("a.jpg", photo(1))
     story.server.sandbox.faults.add(Status(status, message=f"Invalid API key {key}"))
 
-    commands = (
-        ["verify"],
-        ["run", "--once", "--timeout", "5s"],
-        ["doctor"],
-        ["upload", str(story.photos)],
-    )
-    said = {one[0]: story.command(*one, IMMICH_SYNC_DEBUG="1") for one in commands}
+    commands = (["verify"], ["doctor"], ["upload", str(story.photos)])
+    said = {one[0]: story.typed(*one, IMMICH_SYNC_DEBUG="1") for one in commands}
+    said["run"] = story.command("run", "--once", "--timeout", "5s", IMMICH_SYNC_DEBUG="1")
 
     assert "Traceback" in said["verify"].stderr
     texts = {name: (one.stdout + one.stderr).encode() for name, one in said.items()}

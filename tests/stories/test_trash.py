@@ -56,10 +56,10 @@ def test_what_went_through_the_trash_stays_away(story: Story) -> None:
     daemon = story.start()
     story.calm(daemon)
     before, folder, problems = story.server.names(), daemon.folder(), daemon.status().problems
-    plain = story.command("retry", renamed)
+    plain = story.typed("retry", renamed)
     story.calm(daemon)
     after_plain = story.server.names()
-    forced = story.command("retry", "--force", renamed)
+    forced = story.typed("retry", "--force", renamed)
     until(lambda: story.server.names() == ["kept.jpg", "renamed.jpg"], "it is back")
     until(lambda: daemon.folder().trashed == 0, "nothing is counted as trashed")
     daemon.stop()
@@ -88,7 +88,7 @@ def test_what_is_uploaded_by_hand_comes_back(story: Story) -> None:
     daemon.order("retry", path)
     story.calm(daemon)
     before = story.server.names()
-    uploaded = story.command("upload", path)
+    uploaded = story.typed("upload", path)
 
     assert before == []
     assert uploaded.returncode == 0, uploaded.stderr
@@ -155,7 +155,7 @@ def test_a_wiped_server_is_filled_after_a_persons_word(story: Story) -> None:
     until(lambda: daemon.folder().pending == 1, "the new one waits")
     [problem] = daemon.problems("doubtful_server")
     before, read = story.server.names(), _read(daemon)
-    approved = story.command("approve", "photos")
+    approved = story.typed("approve", "photos")
     until(lambda: len(story.server.names()) == COUNT + 1, "all is back")
     _all_verified(daemon, COUNT + 1)
 
