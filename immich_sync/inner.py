@@ -63,6 +63,8 @@ class InnerMounts:
             if not self._recalled:
                 rows = await self._world.store(inner.remembered, self._id)
                 self._rows, self._recalled = {one.place: one for one in rows}, True
+            if doubted is None:
+                self._samples.clear()  # what is touched there is known by another time by now
             disk, root = self._world.disk, self._folder.root
             met = await self._world.blocking(
                 self._looking, _meet, disk, root, frozenset(self._rows)

@@ -321,6 +321,32 @@ def test_a_disk_that_only_carries_another(tmp_path: Path) -> None:
     simulate(scenario, seed=11)
 
 
+def test_two_cards_whose_cameras_count_alike(tmp_path: Path) -> None:
+    """Another card's files take the names of the first one's, and do not speak for it."""
+
+    async def scenario() -> None:
+        stage = Stage(12, tmp_path)
+        ours = [b"IMG_%d.raw" % number for number in range(1, 9)]
+        async with stage.daemon(_setup(stage)) as engine:
+            _write(stage, b"home.raw")
+            first = _stick(stage, *ours)
+            await _synced(stage, engine, 9)
+            _stick(stage)
+            for name in ours[:4]:
+                stage.disk.write(USB + b"/" + name, b"another " + name, stage.clock.now() - LONG)
+            await _synced(stage, engine, 13)
+        async with stage.daemon(_setup(stage)) as engine:
+            await anyio.sleep(LONG)
+            assert (await _known(engine), _trashed(stage)) == (9, [])
+            assert "mount" in await _problems(engine)
+            stage.disk.mount(USB, first)
+            await anyio.sleep(LONG)
+            assert "mount" not in await _problems(engine)
+            assert (await _known(engine), _trashed(stage)) == (9, [])
+
+    simulate(scenario, seed=12)
+
+
 def test_a_death_at_any_step_forgets_no_disk(tmp_path: Path) -> None:
     """Wherever the process dies while a disk goes and comes, nothing of it is deleted."""
 

@@ -50,7 +50,10 @@ def is_known(database: Database, folder: FolderId, place: bytes) -> bool:
 
 
 def is_newer(database: Database, folder: FolderId, place: bytes, since: float) -> bool:
-    """Whether a file below the place became known after `since`. Raises StateTrouble."""
+    """Whether a file below the place became known, or another one, after `since`.
+
+    Raises StateTrouble.
+    """
     with database.reading() as connection:
         wanted = {**_below(folder, place), "since": since}
         return connection.execute(_IS_NEWER, wanted).fetchone() is not None
@@ -61,7 +64,8 @@ def sample(
 ) -> list[Known]:
     """At most `size` files known there before it went away, evenly spread. Raises StateTrouble.
 
-    What lies on a mount `within` this one says nothing of it.
+    What lies on a mount `within` this one says nothing of it, and neither does what became another
+    file meanwhile: every camera counts from `IMG_0001.JPG`.
     """
     wanted = {**_below(folder, inner.place), "since": inner.since}
     found: list[Known] = []
@@ -120,16 +124,16 @@ SELECT 1 FROM file WHERE folder = :folder AND dir = :place
 UNION ALL SELECT 1 FROM file WHERE folder = :folder AND dir >= :below AND dir < :last LIMIT 1
 """
 
-_IS_NEWER = f"SELECT 1 {_FILES} AND arrived_at > :since LIMIT 1"
+_IS_NEWER = f"SELECT 1 {_FILES} AND changed_at > :since LIMIT 1"
 
 # Directory by directory: of a folder's 500,000 files few are to become values.
 _COUNTED = f"""
-SELECT dir, count(*) {_FILES} AND (:since IS NULL OR arrived_at <= :since) GROUP BY dir ORDER BY dir
+SELECT dir, count(*) {_FILES} AND (:since IS NULL OR changed_at <= :since) GROUP BY dir ORDER BY dir
 """
 
 _IN_ORDER = """
 SELECT name, size, mtime_ns, inode, ctime_ns FROM file
-WHERE folder = :folder AND dir = :dir AND (:since IS NULL OR arrived_at <= :since) ORDER BY name
+WHERE folder = :folder AND dir = :dir AND (:since IS NULL OR changed_at <= :since) ORDER BY name
 """
 
 _FORGET = f"DELETE {_FILES}"
