@@ -193,9 +193,13 @@ def _due(connection: Connection, now: float, folders: Collection[FolderId]) -> I
 def _due_of(row: Row) -> Due:
     folder, directory, name, priority, due_at, attempts, error, turn = row[:8]
     place = Place(folder, directory, name)
-    stamp = None if row[24] is None else stamp_of(row[24:])
+    file = file_of(place, row[8:17])
+    # A known path that is due for another reason than its bytes: only those that are known have
+    # been seen to hold still.
+    known = None if file is None else file.stamp
+    stamp = known if row[24] is None else stamp_of(row[24:])
     job = Job(place, Priority(priority), due_at, attempts, error, turn, stamp)
-    return Due(job, file_of(place, row[8:17]), asset_of(row[17:24]))
+    return Due(job, file, asset_of(row[17:24]))
 
 
 _DUE = """

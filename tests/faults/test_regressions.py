@@ -10,11 +10,13 @@ import pytest
 from immich_sync.sandbox import Delay, Status
 from tests.faults.deeds import (
     UPLOADS,
+    Approve,
     Deed,
     Delete,
     Fail,
     Finish,
     Jump,
+    Many,
     Mend,
     Mount,
     Overflow,
@@ -70,6 +72,13 @@ SCENARIOS: dict[str, Sequence[tuple[Deed, float]]] = {
         (Write(A, 1), 5.0),
         (Finish(A, 2, unseen=True), 0.0),
         (Process("resume"), 5.0),
+    ],
+    # Whoever lets go what was held does not say that it holds still just now.
+    "changed again as it is approved": [
+        (Many("come"), 5.0),
+        (Many("change"), 60.0),
+        (Many("change"), 0.05),
+        (Approve(removed=True), 5.0),
     ],
     "a removed photo is renamed": [
         (Write(A, 1), 5.0),
