@@ -52,8 +52,8 @@ LONGEST_REST = 60.0
 """Seconds until the queue is looked at though nobody rang: the wall clock may have jumped."""
 EMPTY_REST = 600.0
 """The same while nothing waits in it, and no clock makes anything due."""
-AWAY = 30.0
-"""Seconds until a file is tried again whose disk, within its folder, is away."""
+AWAY = 300.0
+"""Seconds until a file is tried again whose disk, within its folder, is away: for weeks, perhaps."""
 BREATH = 0.02
 """Seconds between two looks into the queue: what comes due in between is taken together."""
 
