@@ -53,7 +53,7 @@ LONGEST_REST = 60.0
 EMPTY_REST = 600.0
 """The same while nothing waits in it, and no clock makes anything due."""
 AWAY = 300.0
-"""Seconds until a file is tried again whose disk, within its folder, is away: for weeks, perhaps."""
+"""Seconds until a file is tried again whose disk, within its folder, is away, perhaps for weeks."""
 BREATH = 0.02
 """Seconds between two looks into the queue: what comes due in between is taken together."""
 
