@@ -49,8 +49,9 @@ def test_full_by_bytes_it_waits_and_goes_on(story: Story) -> None:
         assert proved(story.state) <= set(story.server.checksums())
         filler.unlink()
         until(lambda: daemon.folder().verified == 150, "it has gone on")
+        until(lambda: daemon.events("state_works_again"), "it says so")
         assert [len(daemon.events(one)) for one in ("state_failed", "state_works_again")] == [1, 1]
-        assert daemon.problems("state") == []
+        until(lambda: daemon.problems("state") == [], "it is no problem any more")
 
         filler = _fill(story.state)
         contents += _arrive(story, "second", 150)
