@@ -97,6 +97,7 @@ class MemoryDisk:
     noticed: list[tuple[bytes, bytes, Evidence]] = field(default_factory=list)
     overflowed: bool = False
     listening: bool = False
+    listened: Volume | None = None  # a watch hears of the disk it was set on, and of no other
     opens: int = 0  # of files, since the beginning
     heard: anyio.Event = field(default_factory=anyio.Event)
     _inodes: int = 100
@@ -183,7 +184,7 @@ class MemoryDisk:
 
     def notice(self, path: bytes, evidence: Evidence | None) -> None:
         """Who listens is told that the directory is dirty, and of the name with `evidence`."""
-        if not self.listening:
+        if not self.listening or self.mounted is not self.listened:
             return
         directory, _, name = path.rpartition(b"/")
         told = (b"", Evidence.NONE) if evidence is None else (name, evidence)
@@ -213,6 +214,8 @@ class MemoryDisk:
             raise OSError(errno.EIO, "Input/output error")
         if self.missing:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        if not directory:  # whoever looks through it all watches what is there
+            self.listened = self.mounted
         inside = directory + b"/" if directory else b""
         found: dict[bytes, Stamp | None] = {}
         for path, inode in self.files.items():
@@ -344,7 +347,7 @@ class MemoryDisk:
     async def watched(self) -> AsyncIterator["MemoryChanges"]:
         """Somebody listens while the block lasts."""
         self.noticed.clear()
-        self.overflowed, self.listening = False, True
+        self.overflowed, self.listening, self.listened = False, True, self.mounted
         try:
             yield MemoryChanges(self)
         finally:
