@@ -50,10 +50,6 @@ class InnerMounts:
         self._samples: dict[bytes, Sequence[Known]] = {}  # that were drawn last
         self._one_look = anyio.Lock()  # an older look must not be the last word
 
-    def hides(self, directory: bytes) -> bool:
-        """Whether this directory lies on a disk that is away."""
-        return hides(self.away, directory)
-
     async def check(self, doubted: Collection[bytes] | None = ()) -> None:
         """Look at all of them, and closely at the `doubted` ones, None being all.
 

@@ -199,7 +199,7 @@ class Crew:
         except SyncTrouble as trouble:
             if isinstance(trouble, FileVanished) and not await self._look_at_root(due.job):
                 return ()  # the whole folder is away: nothing in it counts as gone
-            if isinstance(trouble, FileVanished) and self._is_hidden(due.job):
+            if isinstance(trouble, FileVanished) and await self._is_hidden(due.job):
                 later = self._world.clock.now() + AWAY
                 return (Again(due.job, later, due.job.attempts, due.job.error),)
             return self._judge(trouble, due, route)
@@ -227,10 +227,10 @@ class Crew:
         root = self._root(job.place.folder)
         return root is not None and await root.check()
 
-    def _is_hidden(self, job: Job) -> bool:
-        """Whether the disk within the folder that it lies on is away."""
+    async def _is_hidden(self, job: Job) -> bool:
+        """Whether the disk within the folder that it lies on is away, or another one by now."""
         root = self._root(job.place.folder)
-        return root is not None and root.inner.hides(job.place.directory)
+        return root is not None and not (await root.inner.sift([job.place], (), ()))[0]
 
     def _judge(self, trouble: SyncTrouble, due: Due, route: Route) -> Sequence[Record]:
         clock, job = self._world.clock, due.job

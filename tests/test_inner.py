@@ -349,6 +349,30 @@ def test_two_cards_whose_cameras_count_alike(tmp_path: Path) -> None:
     simulate(scenario, seed=12)
 
 
+def test_a_card_is_changed_while_its_files_are_due(tmp_path: Path) -> None:
+    """Nothing has told of it yet: a worker that misses a file looks closely which card it is."""
+
+    async def scenario() -> None:
+        stage = Stage(13, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            _write(stage, b"home.raw")
+            _stick(stage, b"a.raw", b"b.raw")
+            await _synced(stage, engine, 3)
+            (folder,) = engine.intakes
+            engine.crew.pause(folder)
+            stage.disk.rewrite(USB + b"/a.raw", b"touched up", stage.clock.now())
+            await anyio.sleep(30.0)
+            stage.disk.listening = False
+            _stick(stage, b"c.raw")
+            stage.disk.listening = True
+            engine.crew.resume(folder)
+            await anyio.sleep(5.0)
+            assert "mount" in await _problems(engine)
+            assert await _known(engine) == 3
+
+    simulate(scenario, seed=13)
+
+
 def test_a_death_at_any_step_forgets_no_disk(tmp_path: Path) -> None:
     """Wherever the process dies while a disk goes and comes, nothing of it is deleted."""
 
