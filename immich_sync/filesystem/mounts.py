@@ -56,7 +56,7 @@ class BlockDevice:
 def parse_mountinfo(table: bytes) -> tuple[Mount, ...]:
     """The mounts in the order they were made; lines of an unknown shape are left out."""
     mounts = []
-    for line in table.splitlines():
+    for line in table.split(b"\n"):
         left, dash, right = line.partition(b" - ")
         first, last = left.split(b" "), right.split(b" ")
         whole = len(first) >= 6 and len(last) >= 2  # noqa: PLR2004 -- fields of proc(5)

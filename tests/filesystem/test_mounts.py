@@ -72,6 +72,13 @@ def test_a_path_lies_on_the_deepest_latest_mount(path: bytes, filesystem: str) -
     assert _at(path).filesystem == filesystem
 
 
+def test_a_name_may_hold_what_the_kernel_does_not_escape() -> None:
+    """A carriage return in the name of a mount point ends no line."""
+    [mount] = parse_mountinfo(b"36 35 98:0 / /mnt/a\rb rw - ext4 /dev/sdb1 rw\n")
+
+    assert mount.point == b"/mnt/a\rb"
+
+
 @given(st.binary())
 def test_no_table_breaks_the_reader(table: bytes) -> None:
     """Whatever a kernel writes, reading it ends in mounts or fewer mounts."""
