@@ -278,10 +278,11 @@ class Intake:
     ) -> None:
         """What was not met in a listing is gone, if that can be believed."""
         disk, root = self._world.disk, self.folder.root
-        gone = await self._world.blocking(self._looking, still_gone, disk, root, gone)
-        passed = await self._world.blocking(self._looking, still_there, disk, root, lost)
-        if (gone or lost) and await self.root.check():
+        if await self.root.check():
             gone, lost = await self.root.inner.sift(gone, lost, away)
+            # A disk that was away for that listing alone is back by this second look.
+            gone = await self._world.blocking(self._looking, still_gone, disk, root, gone)
+            passed = await self._world.blocking(self._looking, still_there, disk, root, lost)
             # What came back since the listing has made its directory dirty anew: it is found then.
             await forget(gone, lost, passed, self.folder_id, self._world)
 

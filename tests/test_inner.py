@@ -373,6 +373,34 @@ def test_a_card_is_changed_while_its_files_are_due(tmp_path: Path) -> None:
     simulate(scenario, seed=13)
 
 
+def test_a_disk_that_was_missed_by_one_look_alone(tmp_path: Path) -> None:
+    """It was away while its directory was listed, and back before anybody asked about it."""
+
+    async def scenario() -> None:
+        stage = Stage(14, tmp_path)
+        async with stage.daemon(_setup(stage)) as engine:
+            _write(stage, b"home.raw")
+            stick = _stick(stage, b"a.raw", b"b.raw")
+            await _synced(stage, engine, 3)
+            happening = stage.disk.happening
+            backs = [stick]
+
+            def look(what: str) -> None:
+                if what == "identify" and backs:
+                    stage.disk.listening = False
+                    stage.disk.mount(USB, backs.pop())
+                    stage.disk.listening = True
+                happening(what)
+
+            stage.disk.mount(USB, None)
+            stage.disk.happening = look
+            await anyio.sleep(10.0)
+            assert not backs
+            assert await _known(engine) == 3
+
+    simulate(scenario, seed=14)
+
+
 def test_a_death_at_any_step_forgets_no_disk(tmp_path: Path) -> None:
     """Wherever the process dies while a disk goes and comes, nothing of it is deleted."""
 
