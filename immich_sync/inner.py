@@ -38,13 +38,14 @@ class Away:
 class InnerMounts:
     """What is believed of the mounts within a folder; `check` looks again."""
 
-    def __init__(self, folder: Folder, folder_id: FolderId, world: World, looking: Lane) -> None:
+    def __init__(self, folder: Folder, folder_id: FolderId, world: World) -> None:
         self.away: Mapping[bytes, Away] = {}  # by the place below the root
         self.returns = 0  # how often one came back, or turned out to be another one
         self._folder = folder
         self._id = folder_id
         self._world = world
-        self._looking = looking
+        # One of them that hangs must not hold up who asks the folder's own disk.
+        self._looking = Lane(f"look within {folder.name}", 1)
         self._rows: dict[bytes, Inner] = {}
         self._recalled = False
         self._samples: dict[bytes, Sequence[Known]] = {}  # that were drawn last

@@ -35,7 +35,7 @@ class Root:
         self.state = RootState.OFFLINE
         self.why = _NOT_YET
         self.since = world.clock.now()  # when `state` last changed, wall-clock seconds
-        self.inner = InnerMounts(folder, folder_id, world, looking)
+        self.inner = InnerMounts(folder, folder_id, world)
         self._folder = folder
         self._id = folder_id
         self._world = world
