@@ -33,6 +33,7 @@ class Effects:
     count: int = 0
     hashed: int = 0  # files read from end to end
     rested: int = 0  # how many there were when all had ended well, before the last restart
+    missed: list[int] = field(default_factory=list)  # restarts that ended before they were doomed
     names: list[str] | None = None  # in order, if wanted
 
 
