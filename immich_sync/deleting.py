@@ -1,7 +1,7 @@
 """What was deleted here goes into Immich's trash, in folders where a person wants that.
 
-Its own module because it alone takes something out of people's sight: it waits, asks everything
-anew at the last moment, and writes its intent down before it sends it.
+Its own module because it alone decides to take something out of people's sight: it waits, and asks
+everything anew at the last moment.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,29 +11,19 @@ from enum import Enum, auto
 import structlog
 
 from immich_sync.bell import Bell
-from immich_sync.core import breaker
-from immich_sync.core.breaker import Breaker
-from immich_sync.core.departure import (
-    Conditions,
-    Departed,
-    Facts,
-    State,
-    Verdict,
-    decide,
-)
+from immich_sync.core.departure import Conditions, Facts, State, Verdict, decide
 from immich_sync.core.errors import FileTrouble, NotImmich, Refused, ServerTrouble, SyncTrouble
 from immich_sync.core.folder import Folder
 from immich_sync.core.ports import Hands, Lane
-from immich_sync.core.tombstones import Why
-from immich_sync.core.types import AccountId, Activity, AssetId, Checksum, FolderId, Hold, Place
+from immich_sync.core.types import AccountId, FolderId, Place
 from immich_sync.elapsed import Elapsed
-from immich_sync.immich import trash
-from immich_sync.immich.check import Presence, bulk_check
 from immich_sync.immich.client import Immich
+from immich_sync.losing import Losing
 from immich_sync.rooting import Root
-from immich_sync.store import breakers, departures
+from immich_sync.store import departures
 from immich_sync.store.departures import Fate
 from immich_sync.tombstones import Tombstones
+from immich_sync.trashing import MOST, Trashing
 from immich_sync.world import World
 
 GLANCE = 60.0
@@ -42,8 +32,6 @@ LEAST = 0.5
 """Seconds, however short the wait."""
 LOOKED = 5000
 """Departed files that are decided upon at once: some of them may wait for long."""
-MOST = 100
-"""Assets put into the trash in one request."""
 SETTLING = 3600.0
 """Seconds after which a file that keeps moving is no reason to wait: it was never the one."""
 
@@ -92,21 +80,25 @@ class Deleter:
         elapsed: Elapsed,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.tripped: set[FolderId] = set()  # folders of which a person has to speak first
-        self._weighed = False  # whether that is known of all folders, since the start
-        self._trouble = ""
-        self._unlisted = ""
         self._given = deletions
         self._world = world
-        self._stones = tombstones
         self._elapsed = elapsed
-        self._changed = changed
+        names = {one: mirrored.folder.name for one, mirrored in deletions.folders.items()}
+        self._losing = Losing(names, world)
+        self._trashing = Trashing(deletions.account, deletions.immich, world, tombstones, changed)
+        self._trouble = ""
+        self._unlisted = ""
         self._wanted = Bell()
 
     @property
     def trouble(self) -> str:
         """Why nothing is deleted though it should be, for people; "" if there is no reason."""
         return self._unlisted or self._trouble
+
+    @property
+    def tripped(self) -> Collection[FolderId]:
+        """The folders of which a person has to speak first."""
+        return self._losing.tripped
 
     async def run(self) -> None:
         """Look every minute, or more often where less is to be waited for, until cancelled.
@@ -127,7 +119,7 @@ class Deleter:
             except Exception:
                 log.exception("deletions_failed", account=self._given.name)
             await self._wanted.heard(glance)
-        await self._reset_all()
+        await self._rest()
 
     def _note(self, trouble: str) -> None:
         if trouble != self._trouble:
@@ -144,30 +136,22 @@ class Deleter:
 
     async def approve(self, folder: FolderId) -> bool:
         """A person says that what is gone now was deleted on purpose; whether that was asked."""
-        if folder not in self._given.folders:
-            return False
-        standing = await self._world.store(breakers.standing, folder)
-        if Breaker.DELETIONS not in standing:
-            return False
-        await self._world.store(departures.approve, folder)
-        await self._world.store(breakers.reset, folder, Breaker.DELETIONS)
-        self.tripped.discard(folder)
-        log.info("deletions_approved", folder=self._given.folders[folder].folder.name)
-        self._wanted.ring()
-        return True
+        asked = await self._losing.approve(folder)
+        if asked:
+            self._wanted.ring()
+        return asked
 
     async def _look(self) -> None:
         store, account = self._world.store, self._given.account
         if self._given.folders:
             await self._elapsed.look()  # before anything departs, or a jump is not known for one
         if not await self._is_any_open():
-            await self._reset_all()
+            await self._rest()
             return
         if not self._all_listed():
             return
         await self._given.immich.gate.wait_open()
-        await self._stones.follow(account)
-        await self._settle(await store(departures.meant, account))
+        await self._trashing.recover()
         now = self._world.clock.now()
         unrest = self._given.unrest()
         if unrest is Unrest.SCANNING:
@@ -181,15 +165,12 @@ class Deleter:
     async def _is_any_open(self) -> bool:
         return await self._world.store(departures.is_any_open, self._given.account)
 
-    async def _reset_all(self) -> None:
+    async def _rest(self) -> None:
         self._trouble = self._unlisted = ""
-        for folder in tuple(self.tripped if self._weighed else self._given.folders):
-            if Breaker.DELETIONS in await self._world.store(breakers.standing, folder):
-                await self._weigh(folder)
-        self._weighed = True
+        await self._losing.nothing_waits()
 
     async def _look_at(self, folder_id: FolderId, mirrored: Mirrored, wait: float) -> None:
-        tripped = await self._weigh(folder_id)
+        tripped = await self._losing.weigh(folder_id)
         await self._elapsed.look()
         root, now = mirrored.root(), self._world.clock.now()
         facts = await self._world.store(departures.due, folder_id, now - wait, LOOKED)
@@ -208,16 +189,22 @@ class Deleter:
         doomed: list[Facts] = []
         kept: list[Fate] = []
         for one in facts:
-            judged = replace(one, stone=self._stone(one.departed.checksum))
+            judged = replace(one, stone=self._trashing.stone(one.departed.checksum))
             verdict, why = decide(judged, conditions)
             if verdict is Verdict.KEEP:
                 kept.append(Fate(one.departed, State.KEPT, why))
             elif verdict is Verdict.TRASH:
                 doomed.append(judged)
-        if kept:
-            await self._leave(kept)
-        doomed = await self._gone(doomed, mirrored)
-        if doomed and await self._trash(doomed[:MOST], root, conditions) and doomed[MOST:]:
+        await self._trashing.leave(kept)
+        if not (doomed := await self._gone(doomed, mirrored)):
+            return
+
+        async def may() -> bool:  # it may have gone while the server was asked, or a disk within it
+            return await root.check() and self._all_listed()
+
+        done = await self._trashing.put(doomed[:MOST], conditions, may)
+        self._trouble = ""
+        if done and doomed[MOST:]:
             self._wanted.ring()
 
     async def _gone(self, doomed: Sequence[Facts], mirrored: Mirrored) -> list[Facts]:
@@ -228,158 +215,8 @@ class Deleter:
         )
         why = "Something lies at its place that is passed over: a link, or what nobody looks at."
         kept = [one.departed for one in doomed if one.departed.place in taken]
-        if kept:
-            await self._leave([Fate(one, State.KEPT, why) for one in kept])
+        await self._trashing.leave([Fate(one, State.KEPT, why) for one in kept])
         return [one for one in doomed if one.departed.place in gone]
-
-    def _stone(self, checksum: Checksum) -> Hold | None:
-        account = self._given.account
-        if self._stones.departed(account, checksum):
-            return Hold.DEPARTED
-        return self._stones.hold(account, checksum)
-
-    async def _weigh(self, folder_id: FolderId) -> bool:
-        """Whether so much is gone from the folder that a person has to speak first."""
-        store, now = self._world.store, self._world.clock.now()
-        name = self._given.folders[folder_id].folder.name
-        standing = await store(breakers.standing, folder_id)
-        before = Breaker.DELETIONS in standing
-        found = await store(departures.counts, folder_id, now, breaker.WINDOW)
-        tripped = breaker.holds(
-            breaker.LOST, tripped=before, count=found.lost, known=found.known, left=found.waiting
-        )
-        if tripped and not before:
-            why = f"{found.lost:,} of {found.known:,} files are gone from this folder at once."
-            await store(breakers.trip, folder_id, Breaker.DELETIONS, why, now)
-            log.error("deletions_held", folder=name, why=why)
-        elif before and not tripped:
-            await store(breakers.reset, folder_id, Breaker.DELETIONS)
-            log.info("deletions_resolved", folder=name)
-        if tripped:
-            self.tripped.add(folder_id)
-        else:
-            self.tripped.discard(folder_id)
-        return tripped
-
-    async def _trash(self, doomed: Sequence[Facts], root: Root, conditions: Conditions) -> bool:
-        """Put these into the trash, after asking the server once more; False if it has to wait."""
-        immich, account = self._given.immich, self._given.account
-        if not await trash.is_kept(immich):
-            self._note(
-                "This server keeps no trash: what it is told to delete is gone for good, so"
-                " nothing is. Switch its trash on (Administration → Settings → Trash), or say"
-                ' on_delete = "ignore".'
-            )
-            return False
-        self._trouble = ""
-        presences = await bulk_check(immich, [one.departed.checksum for one in doomed])
-        wanted = [
-            one
-            for one, presence in zip(doomed, presences, strict=True)
-            if await self._is_ours(one, presence)
-            and (not one.departed.motion or await self._goes_alone(one, conditions))
-        ]
-        # The folder may have gone while the server was asked, or a disk within it.
-        if not await root.check() or not self._all_listed():
-            return False
-        if not wanted:
-            return True
-        departed = [one.departed for one in wanted]
-        if not (meant := await self._world.store(departures.mean, account, departed)):
-            return True
-        ids = {one.departed: one.asset.asset_id for one in wanted if one.asset is not None}
-        await self._stones.write(account, [one.checksum for one in meant], Why.DEPARTED)
-        refused = await self._ask(sorted({ids[one] for one in meant}))
-        await self._settle(meant, [one.checksum for one in meant if ids[one] in refused])
-        return True
-
-    async def _ask(self, ids: Sequence[AssetId]) -> frozenset[AssetId]:
-        """Those that the server refused: one makes it refuse all, so then each is asked alone."""
-        immich = self._given.immich
-        if await trash.put(immich, ids):
-            return frozenset()
-        if len(ids) == 1:
-            return frozenset(ids)
-        return frozenset([one for one in ids if not await trash.put(immich, [one])])
-
-    async def _is_ours(self, facts: Facts, presence: Presence) -> bool:
-        """Whether the server still has the very asset that we know, outside the trash."""
-        if facts.asset is not None and presence == Presence(facts.asset.asset_id):
-            return True
-        if presence.asset_id is None:
-            await self._leave_one(facts, State.KEPT, "It is not in Immich any more.")
-        elif presence.trashed:
-            if facts.stone is Hold.DEPARTED:  # another file with these bytes took it there
-                await self._leave_one(facts, State.TRASHED, "")
-            else:
-                checksum = facts.departed.checksum
-                await self._stones.write(self._given.account, [checksum], Why.TRASHED)
-                await self._leave_one(
-                    facts, State.KEPT, "A person put it into Immich's trash before."
-                )
-        else:
-            await self._leave_one(facts, State.KEPT, "Immich has it as another asset by now.")
-        return False
-
-    async def _goes_alone(self, facts: Facts, conditions: Conditions) -> bool:
-        """Whether a moving part is an asset of its own; else it goes, or stays, with its still."""
-        asset = facts.asset
-        hidden = asset is not None and await trash.is_hidden(self._given.immich, asset.asset_id)
-        if hidden is None:
-            why = "Immich does not show it to this key: it may lie in the locked folder."
-            await self._leave_one(facts, State.KEPT, why)
-            return False
-        verdict, why = decide(replace(facts, hidden=hidden), conditions)
-        if verdict is Verdict.WITH_STILL:
-            await self._stones.write(self._given.account, [facts.departed.checksum], Why.DEPARTED)
-            await self._leave_one(facts, State.WITH_STILL, why)
-        elif verdict is Verdict.KEEP:
-            await self._leave_one(facts, State.KEPT, why)
-        return verdict is Verdict.TRASH
-
-    async def _settle(self, meant: Sequence[Departed], refused: Collection[Checksum] = ()) -> None:
-        """What we meant to trash, as the server has it now. Raises ServerTrouble.
-
-        What it has `refused` it would refuse again: Immich keeps from every key what a person put
-        into the locked folder (Immich 3.1: access.ts).
-        """
-        if not meant:
-            return
-        account, now = self._given.account, self._world.clock.now()
-        presences = await bulk_check(self._given.immich, [one.checksum for one in meant])
-        fates: list[Fate] = []
-        alive: list[Checksum] = []
-        for one, presence in zip(meant, presences, strict=True):
-            if presence.asset_id is not None and not presence.trashed:
-                if one.checksum in refused:
-                    why = "Immich refused to delete it: it may lie in the locked folder."
-                    fates.append(Fate(one, State.KEPT, why))
-                else:
-                    fates.append(Fate(one, State.WAITING, "Immich has it still."))
-                alive.append(one.checksum)
-            else:
-                fates.append(Fate(one, State.TRASHED, asset=presence.asset_id))
-        await self._stones.write(account, alive, Why.BACK)
-        await self._world.store(departures.settle, account, fates, now)
-        self._tell(fates, now)
-        self._changed()
-
-    def _tell(self, fates: Iterable[Fate], now: float) -> None:
-        for fate in fates:
-            if fate.state is State.TRASHED:
-                place, checksum = fate.departed.place, fate.departed.checksum.hex()
-                detail = f"It was deleted here: asset {fate.asset or 'unknown'}, SHA-1 {checksum}."
-                self._world.journal.note(Activity(now, "put_into_trash", place, detail))
-                log.info("put_into_trash", file=place.relative, asset=fate.asset, checksum=checksum)
-
-    async def _leave_one(self, facts: Facts, state: State, why: str) -> None:
-        await self._leave([Fate(facts.departed, state, why)])
-
-    async def _leave(self, fates: Sequence[Fate]) -> None:
-        now = self._world.clock.now()
-        await self._world.store(departures.settle, self._given.account, fates, now)
-        for fate in fates:
-            log.info("left_in_immich", file=fate.departed.place.relative, why=fate.note)
 
 
 def _look(
