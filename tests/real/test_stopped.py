@@ -16,7 +16,7 @@ from tests.real.scene import ends_well, often
 from tests.stories.scene import UPLOADS, Story, environment, photo, sha1, until
 
 ENTRYPOINT = Path(__file__).parents[2] / "deploy" / "entrypoint.py"
-BIG = 600_000_000
+BIG = 1_500_000_000
 
 
 @contextmanager
@@ -70,7 +70,6 @@ def test_no_waiting_for_the_server_holds_it_up(story: Story, fault: Fault) -> No
 def test_a_file_that_is_being_read_holds_nobody_up(story: Story) -> None:
     """Told to stop while it hashes something large: gone, and read again at the next start."""
     daemon = story.start()
-    story.server.refuse()  # nothing comes after the reading
     path = story.put("big.dng", b"II*")
     with path.open("r+b") as file:  # much that nobody has to write
         file.truncate(BIG)
@@ -80,6 +79,7 @@ def test_a_file_that_is_being_read_holds_nobody_up(story: Story) -> None:
         return any(os.path.realpath(one) == str(path) for one in opened.iterdir())
 
     until(reads, "it reads the file")
+    story.server.refuse()  # nothing comes after the reading
     daemon.stop()
     story.server.accept()
     assert story.server.names() == []

@@ -68,13 +68,16 @@ def test_a_tree_of_20_000_directories_is_watched_also_after_lost_events(story: S
         story.put(f"{directory}/lost.jpg", photo(f"lost {directory}"))
     daemon.process.send_signal(signal.SIGCONT)
     until(lambda: _verified(daemon) == 213, "what came without an event is found")
-    until(lambda: len(daemon.events("scanned")) == 2, "the scan for the overflow is over")
+    until(lambda: len(daemon.events("scanned")) > 1, "a scan for the overflow is over")
+    until(lambda: daemon.folder().state == "watching", "no scan is under way")
+    scans = len(daemon.events("scanned"))
 
     for n in range(50):
         story.put(f"new/{n}/heard.jpg", photo(f"heard {n}"))
     until(lambda: _verified(daemon) == 263, "directories that came without an event are heard")
     until(daemon.is_done, "nothing is due any more")
-    assert len(daemon.events("scanned")) == 2
+    # Events that were lost in several pieces call for several scans: these find nothing.
+    assert not any(one["due"] or one["moving"] for one in daemon.events("scanned")[scans:])
     assert _idles(daemon)
 
 
