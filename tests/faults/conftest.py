@@ -5,6 +5,7 @@ low priority for its share of the scenarios, whose tests come last and take the 
 """
 
 import logging
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import pytest
 import structlog
 
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.sweep import Beside, begin
+from tests.faults.sweep import begin
 
 SWEPT = "test_a_death_at_any_step_changes_nothing"
 FOLDER = "swept"
-BESIDE = pytest.StashKey[Beside]()
+BESIDE = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +49,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     own, workers = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
     factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]  # the fixture of this name is made too late
     session.config.stash[BESIDE] = begin(_folder(factory), names[own::workers])
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Nothing sweeps on when nobody asks any more."""
-    if beside := config.stash.get(BESIDE, None):
-        beside.end()
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:

@@ -8,15 +8,15 @@ import gc
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -33,8 +33,8 @@ MOST = 77
 """Points of one scenario that the ordinary run tries, spread evenly."""
 SILENCE = 35.0
 """Seconds in which nothing may happen in the end: the folder's root is looked at once."""
-PATIENCE = 1800.0
-"""Seconds that a scenario beside us may take; all together take less than two minutes."""
+PATIENCE = 600.0
+"""Seconds that a scenario beside us may take; all together take three minutes of one core."""
 SELDOM = 20_000
 """Objects made until rubbish is looked for: a play leaves some thousand."""
 FAILED = "failed"
@@ -94,10 +94,11 @@ def points(count: int) -> list[int]:
     return [1 + number * count // tried for number in range(tried)]
 
 
-def sweep(name: str) -> Result:
+def sweep(name: str, is_wanted: Callable[[], bool] = lambda: True) -> Result:
     """The scenario with a death at each of its points; ends at the first broken promise.
 
-    Those in the last restart are tried one after the other: each finds all at rest, as the first.
+    It ends, too, when it `is_wanted` no more. The deaths of the last restart are tried one after
+    the other: each finds all at rest, as the first.
     """
     tried = effects = 0
     for seed in range(max(1, SEEDS)):
@@ -110,6 +111,8 @@ def sweep(name: str) -> Result:
             missed = play(name, seed, late=late).missed
             tried += len(late) - len(missed)
             for doomed in (*early, *(whole.rested + one for one in missed)):
+                if not is_wanted():
+                    break
                 play(name, seed, doomed)
                 tried += 1
         except BaseException:  # noqa: BLE001 - a result crosses a process; what it was is told
@@ -121,28 +124,19 @@ def sweep(name: str) -> Result:
 # Beside a test run.
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """A process that sweeps some scenarios."""
+def begin(results: Path, names: Iterable[str]) -> subprocess.Popen[bytes]:
+    """These scenarios are being swept; `results` is shared by all who sweep.
 
-    process: subprocess.Popen[bytes]  # a shell that leaves a mark if the sweep fails
-
-    def end(self) -> None:
-        """It does not run any more, done or not."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-def begin(results: Path, names: Iterable[str]) -> Beside:
-    """These scenarios are being swept; `results` is shared by all who sweep."""
+    The process that is returned, a shell that leaves a mark if the sweep fails, outlives the worker
+    of pytest's that began it, since another worker may wait for its results; it ends with the run.
+    """
     results.mkdir(parents=True, exist_ok=True)
-    sweeping = [sys.executable, "-m", "tests.faults.sweep", str(results), *names]
+    run = str(os.getppid())
+    sweeping = [sys.executable, "-m", "tests.faults.sweep", run, str(results), *names]
     failed = ["sh", "-c", '"$@" || touch "$0"', str(results / FAILED), *sweeping]
-    process = subprocess.Popen(  # noqa: S603 - ourselves
+    return subprocess.Popen(  # noqa: S603 - ourselves
         failed, cwd=Path(__file__).parents[2], stdin=subprocess.DEVNULL, start_new_session=True
     )
-    return Beside(process)
 
 
 def result(results: Path, name: str) -> Result:
@@ -170,18 +164,26 @@ def _write(results: Path, name: str, found: Result) -> None:
     whole.replace(path)
 
 
-def _main(results: Path, names: Sequence[str]) -> None:
+def _main(run: int, results: Path, names: Sequence[str]) -> None:
     with suppress(OSError):
         os.nice(10)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    parent = os.getppid()
     gc.freeze()
     gc.set_threshold(SELDOM)
     for name in names:
-        if os.getppid() != parent:  # who asked is gone
+        found = sweep(name, partial(_is_running, run))
+        if not _is_running(run):
             return
-        _write(results, name, sweep(name))
+        _write(results, name, found)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), sys.argv[2:])
+    _main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
