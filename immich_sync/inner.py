@@ -111,9 +111,12 @@ class InnerMounts:
         store, now = self._world.store, self._world.clock.now()
         known = await store(inner.is_known, self._id, place)
         was = self._rows.get(place)
+        if seen is None and not known:
+            if was is not None:  # nothing is left to be told of it
+                await store(inner.take_away, self._id, [place])
+                del self._rows[place]
+            return None
         if was is None:
-            if seen is None and not known:
-                return None
             # Files were known here before anything was mounted: who tells that they are on it?
             was = Inner(place, "" if known else str(seen))
         facts = InnerFacts(seen, was.identity, known, closely or was.since is not None)

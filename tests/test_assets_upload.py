@@ -143,8 +143,8 @@ async def test_deleted_sidecars(assets: AssetsApi, tmp_path: Path) -> None:
 
 async def test_slow_but_moving(sandbox: Sandbox, tmp_path: Path) -> None:
     """Row 5: an upload may take longer than every limit, as long as it moves."""
-    limits = Limits(stall_timeout=0.6, answer_timeout=2.0)
-    sandbox.faults.add(SlowRead(4_000_000), method="POST", path="/api/assets", exact=True)
+    limits = Limits(stall_timeout=1.2, answer_timeout=4.0)
+    sandbox.faults.add(SlowRead(2_500_000), method="POST", path="/api/assets", exact=True)
     path = write_photo(tmp_path, "a.jpg", 5_000_000)
     async with AssetsApi(sandbox.url, sandbox.api_key, limits=limits) as assets:
         began = anyio.current_time()

@@ -10,9 +10,11 @@ import pytest
 from immich_sync import status
 from immich_sync.control import Request
 from immich_sync.core.folder import Setup
+from immich_sync.core.types import FolderId
 from immich_sync.engine import Engine
 from immich_sync.orders import Orders
 from immich_sync.sandbox import stored_assets
+from immich_sync.store import inner
 from tests.faults.memory_disk import Volume, volume
 from tests.faults.mortality import Effects
 from tests.faults.stage import Stage, simulate, until
@@ -59,6 +61,10 @@ async def _known(engine: Engine) -> int:
 
 async def _problems(engine: Engine) -> dict[str, str]:
     return {one.what: one.advice for one in (await status.of(engine, since=0.0)).problems}
+
+
+async def _remembered(engine: Engine) -> list[bytes]:
+    return [one.place for one in await engine.world.store(inner.remembered, FolderId(1))]
 
 
 async def _approve(engine: Engine) -> object:
@@ -280,7 +286,7 @@ def test_a_disk_upon_a_disk(tmp_path: Path) -> None:
 
 
 def test_an_empty_disk_is_missed_by_nobody(tmp_path: Path) -> None:
-    """Nothing was known on it: it goes without a word."""
+    """Nothing was known on it: it goes without a word, and its place is not looked at for ever."""
 
     async def scenario() -> None:
         stage = Stage(8, tmp_path)
@@ -288,9 +294,12 @@ def test_an_empty_disk_is_missed_by_nobody(tmp_path: Path) -> None:
             _write(stage, b"home.raw")
             _stick(stage)
             await _synced(stage, engine, 1)
+            assert await _remembered(engine) == [USB]
             stage.disk.mount(USB, None)
+            stage.disk.removed.add(USB)
             await anyio.sleep(LONG)
             assert await _problems(engine) == {}
+            assert await _remembered(engine) == []
 
     simulate(scenario, seed=8)
 

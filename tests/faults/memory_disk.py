@@ -88,6 +88,7 @@ class MemoryDisk:
     aside_identity: RootIdentity | None = RootIdentity("aside", "memory", 1)  # noqa: RUF009 -- frozen
     missing: bool = False  # not even a mount point is there
     within: dict[bytes, Volume] = field(default_factory=dict)  # mounted in it now, by place
+    removed: set[bytes] = field(default_factory=set)  # mount points that are no more
     covered: dict[bytes, dict[bytes, Inode]] = field(default_factory=dict)  # by mount points
     broken: set[bytes] = field(default_factory=set)  # files and directories that give EIO
     linked: set[bytes] = field(default_factory=set)  # where a symbolic link lies
@@ -263,6 +264,8 @@ class MemoryDisk:
         home, place = self.mounted.identity, root[1:].partition(b"/")[2]
         if place in self.within:
             return self.within[place].identity
+        if place in self.removed:
+            return None
         return replace(home, inode=1000 + len(place)) if place else home
 
     def inner(self, root: bytes) -> Collection[bytes]:
